@@ -1,0 +1,1 @@
+"""The command line: parse, call, draw progress, print, exit code."""

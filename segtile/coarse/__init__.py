@@ -1,0 +1,1 @@
+"""Where are the things: passes over the whole picture at low resolution."""

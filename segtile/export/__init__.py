@@ -1,0 +1,1 @@
+"""Results out: files that other programs read."""

@@ -1,0 +1,1 @@
+"""Which windows: tile plans over the frame."""

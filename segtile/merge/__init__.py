@@ -1,0 +1,1 @@
+"""Tiles reconciled into one answer."""

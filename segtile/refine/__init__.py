@@ -1,0 +1,1 @@
+"""One tile at native resolution, with no knowledge of its neighbours."""
