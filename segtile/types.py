@@ -149,7 +149,7 @@ class ImageInfo:
 
 @runtime_checkable
 class Raster(Protocol):
-    """A picture that is read by windows and strips, never whole unless it must be. Safe to read from several threads."""
+    """A picture that is read by windows and strips, never whole unless it must be; safe to use from several threads."""
 
     @property
     def info(self) -> ImageInfo:
@@ -198,7 +198,7 @@ class Background:
 
 @dataclass(frozen=True)
 class CoarseMap:
-    """The coarse pass's answer, on a map of (h, w) cells over the frame; `scale` is frame px per map px (the longer side's).
+    """The coarse pass's answer, on a map of (h, w) cells over the frame; `scale` is frame px per map px.
 
     `prob` (h, w) float32 in [0, 1]: probability of object. `unsure` (h, w) bool: the band, every cell in which the true
     edge may lie; outside it prob >= 0.5 means certainly object, else certainly background. `labels` (h, w) int32:
@@ -243,7 +243,7 @@ class CoarseMap:
 
 @dataclass(frozen=True)
 class Tile:
-    """One window of the plan: `core` is what this tile answers for, `read` is the core with its halo, clipped to the frame."""
+    """One window of the plan: the tile answers for `core` and sees `read`, the core with its halo, within the frame."""
 
     index: int
     core: Box
@@ -292,7 +292,7 @@ class TileInput:
 
 @dataclass(frozen=True)
 class TilePatch:
-    """A refiner's answer: `alpha` (h, w) float32 in [0, 1] over `tile.read`, `trust` (h, w) float32 > 0 for the merge."""
+    """A refiner's answer over `tile.read`: `alpha` float32 in [0, 1] and `trust` float32 > 0, both (h, w)."""
 
     tile: Tile
     alpha: FloatArray
@@ -321,7 +321,7 @@ class AlphaSource(Protocol):
 class SeamReport:
     """How far neighbouring tiles disagreed in their overlap before blending, in alpha units (0..1).
 
-    `mean` and `p99` are over all pixels that two tiles answered inside the band; `worst` is the core border box with the
+    `mean` and `p99` are over all pixels that two tiles answered inside the band; `worst` is the overlap box with the
     largest mean disagreement and `worst_value` that mean; `pairs` counts the tile pairs that were compared.
     """
 
