@@ -348,7 +348,7 @@ class CutoutResult:
     share_refined: float
     seams: SeamReport | None
     seconds: dict[str, float]
-    peak_rss_mb: float
+    peak_rss_mb: float | None
     recipe_digest: str
     model_digests: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -1,0 +1,5 @@
+"""`python -m segtile`."""
+
+from segtile.cli.main import main
+
+main()

@@ -1,0 +1,67 @@
+"""The program: verbs, and one way in which errors leave it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from segtile import __version__
+from segtile.cli.cutout import cutout, mask
+from segtile.cli.grid import grid
+from segtile.cli.info import info
+from segtile.cli.run import complain
+from segtile.errors import BadInput, SegtileError, WouldOverwrite
+
+# typer brings its own click since 0.26 and used the installed one before: the public name of its errors leads to both
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"max_content_width": 110})
+
+_EXAMPLES = {
+    cutout: ("cutout ring.jpg -o out", "cutout shoot/ -o out --format tiff --crop 40"),
+    mask: ("mask ring.jpg -o masks", "mask shoot/ -o masks --bits 16 --skip-existing"),
+    grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
+    info: ("info", "info --json"),
+}
+for _verb, _examples in _EXAMPLES.items():
+    _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile {line}" for line in _examples)
+    app.command(epilog=_epilog)(_verb)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"segtile {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Cut objects out of very large photographs, right to the pixel."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        code = app(given or ["--help"], prog_name="segtile", standalone_mode=False) or 0
+    except _UsageError as e:
+        complain(str(getattr(e, "format_message", e.__str__)()))
+        code = 2
+    except (BadInput, WouldOverwrite) as e:
+        complain(str(e))
+        code = 2
+    except SegtileError as e:
+        complain(str(e))
+        code = 1
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The options that several verbs share, spelt once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class GridKind(StrEnum):
+    """Values of --grid."""
+
+    aligned = "aligned"
+    uniform = "uniform"
+
+
+class Format(StrEnum):
+    """Values of --format."""
+
+    png = "png"
+    tiff = "tiff"
+    webp = "webp"
+
+
+class Bits(StrEnum):
+    """Values of --bits."""
+
+    auto = "auto"
+    eight = "8"
+    sixteen = "16"
+
+    @property
+    def depth(self) -> int | None:
+        """8, 16, or None for the input's."""
+        return None if self is Bits.auto else int(self.value)
+
+
+Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Pictures, or folders of them.")]
+Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")]
+OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results; it is made.")]
+Coarse = Annotated[str, typer.Option(help="Look at the whole picture: auto, studio, or a catalogue name.")]
+Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, none.")]
+TileSide = Annotated[
+    int | None,
+    typer.Option(help="Tile side in px as the refiner sees it.", show_default="its own"),
+]
+Halo = Annotated[int | None, typer.Option(help="Context around a tile's core in px.", show_default="its own")]
+GridChoice = Annotated[GridKind, typer.Option("--grid", help="The tile plan.")]
+Solar = Annotated[bool, typer.Option("--solar/--no-solar", help="Solar channels for refiners that take them.")]
+Threads = Annotated[int, typer.Option(min=0, help="Tiles at once; 0: as cores and memory allow.")]
+FormatChoice = Annotated[Format, typer.Option("--format", help="File format.")]
+BitsChoice = Annotated[Bits, typer.Option("--bits", help="Bits per channel; auto: as the input.")]
+Crop = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="PX", help="Trim to the object with this margin.", show_default="off"),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace targets that exist.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave targets that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line a picture on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is decided.")]

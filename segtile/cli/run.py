@@ -1,0 +1,99 @@
+"""Runs one verb over many pictures: each gets its turn, its row and its line, whatever happened to the others."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from segtile.cli.pictures import Job
+from segtile.cli.progress import shown
+from segtile.errors import SegtileError, WriteError
+from segtile.manifest import append_row, failed_row, row_of
+from segtile.types import CutoutResult, Progress
+
+#: Does one job and says how it went; the result's `output` and "write" seconds are filled in here.
+Worker = Callable[[Job, Progress], tuple[CutoutResult, tuple[str, ...]]]
+
+
+def run(jobs: list[Job], out: Path, worker: Worker, *, as_json: bool, quiet: bool) -> int:
+    """Do all jobs; returns the exit code: 0 all done, 1 some failed."""
+    make_folder(out)
+    failed = 0
+    for job in jobs:
+        start = time.perf_counter()
+        try:
+            make_folder(job.target.parent)
+            with shown(job.source.name, quiet) as progress:
+                result, notes = worker(job, progress)
+        except (SegtileError, MemoryError) as e:
+            failed += 1
+            sentence = str(e) or "out of memory"
+            append_row(out, failed_row(str(job.source), sentence))
+            if as_json:
+                print_line(json.dumps(failed_row(str(job.source), sentence), ensure_ascii=False))
+            complain(sentence if str(job.source) in sentence else f"{job.source}: {sentence}")
+            continue
+        total = time.perf_counter() - start
+        seconds = {**result.seconds, "total": round(total, 3)}
+        result = dataclasses.replace(
+            result,
+            input=str(job.source),
+            output=str(job.target),
+            seconds=seconds,
+            warnings=tuple(dict.fromkeys((*result.warnings, *notes))),
+        )
+        row = row_of(result)
+        append_row(out, row)
+        print_line(json.dumps(row, ensure_ascii=False) if as_json else summary(result))
+        for sentence in result.warnings:
+            sys.stderr.write(f"segtile: warning: {job.source.name}: {sentence}\n")
+    return 1 if failed else 0
+
+
+def summary(result: CutoutResult) -> str:
+    """One line for people: what was written, how long each stage took, tiles, memory."""
+    stages = " ".join(f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total")
+    memory = f", peak {result.peak_rss_mb:.0f} MB" if result.peak_rss_mb is not None else ""
+    return (
+        f"{result.output}: {result.width}x{result.height} in {result.seconds['total']:.1f} s ({stages}), "
+        f"tiles {result.tiles_refined}/{result.tiles_planned} refined/planned, uniform {result.tiles_uniform}"
+        f"{memory}, {result.coarse} + {result.refine}"
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises:
+        WriteError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise WriteError(f"{folder}: the output folder cannot be made: {e.strerror}") from None
+
+
+def print_line(text: str) -> None:
+    """A result on stdout, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def complain(sentence: str) -> None:
+    """An error on stderr, in the one form that all of them have."""
+    sys.stderr.write(f"segtile: error: {' '.join(sentence.split())}\n")
+
+
+def log_to_stderr(verbose: bool) -> None:
+    """With -v, what is decided on the way; warnings reach people through the results otherwise."""
+    if verbose:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("segtile: %(message)s"))
+        logger = logging.getLogger("segtile")
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)

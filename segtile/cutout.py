@@ -1,0 +1,221 @@
+"""The main job: cut the object out of one picture.
+
+A coarse look at the whole picture decides where the fine look goes, and what the fine looks say is reconciled into one
+alpha. `cutout` reads in that order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from segtile._callable import make_callable
+from segtile.coarse import look
+from segtile.errors import NothingFound
+from segtile.grid import GridStats, compare, plan_aligned, plan_uniform
+from segtile.merge import AlphaStore
+from segtile.raster import open_raster
+from segtile.recipe import Recipe, build_recipe
+from segtile.refine import Refiner, get_refiner, make_input
+from segtile.resources import peak_rss_mb, usable_threads
+from segtile.result import Cutout
+from segtile.types import Array, CoarseMap, CutoutResult, Grid, Progress, Raster, TilePatch, no_progress
+
+
+def cutout(
+    image: Any,
+    *,
+    coarse: str | None = None,
+    refine: str | None = None,
+    grid: Literal["aligned", "uniform"] | None = None,
+    tile: int | None = None,
+    halo: int | None = None,
+    recipe: Recipe | None = None,
+    on_progress: Progress = no_progress,
+) -> Cutout:
+    """Cut the object out of a picture.
+
+    Args:
+        image: a path, an (H, W[, 3 or 4]) uint8 or uint16 array in RGB order, a PIL image or a Raster.
+        coarse: the pass over the whole picture: "auto", "studio" or a catalogue name.
+        refine: the pass over each tile: "auto", "matting" or "none".
+        grid: "aligned" to the object's edge, or "uniform".
+        tile: the tile's side in px as the refiner sees it; the refiner's own by default.
+        halo: context around a tile's core in px; the refiner's own by default.
+        recipe: all settings at once, instead of the five above.
+        on_progress: called as on_progress(done, total, stage) with the stages "read", "coarse", "plan", "refine".
+
+    Returns:
+        A Cutout: `.alpha`, `.rgba`, `.save(path)`. Close it, or use it in a with statement: it holds temporary files.
+
+    Raises:
+        ReadError: the picture cannot be read.
+        NothingFound: no object in it.
+        BadInput: a setting makes no sense.
+        OverLimit: the run would need more memory than the recipe allows.
+    """
+    recipe = recipe or build_recipe(
+        coarse={"name": coarse}, refine={"name": refine}, grid={"kind": grid, "tile": tile, "halo": halo}
+    )
+    clock = _Clock()
+    raster = open_raster(image, max_pixels=recipe.limits.max_pixels)
+    refiner = get_refiner(recipe.refine.name)
+    try:
+        with clock.stage("coarse"):
+            found = _look(raster, recipe, on_progress)
+        if not found.labels.any():
+            raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
+        with clock.stage("plan"):
+            plan, stats = _plan(found, recipe, refiner, on_progress)
+        threads = usable_threads(plan, found.prob.size, recipe.limits.memory_mb, recipe.refine.threads)
+        store = AlphaStore(plan, found)
+    except BaseException:
+        raster.close()
+        raise
+    try:
+        with clock.stage("refine"):
+            channels = refiner.channels if recipe.refine.solar else ()
+            notes = _refine_tiles(raster, found, plan, refiner, channels, store, threads, on_progress)
+            seams = store.finish()
+        if seams.warning:
+            notes.append(seams.warning)
+    except BaseException:
+        store.close()
+        raster.close()
+        raise
+    result = CutoutResult(
+        input=_name(raster),
+        output=None,
+        width=raster.info.width,
+        height=raster.info.height,
+        coarse=found.source,
+        refine=refiner.name,
+        tiles_planned=len(plan.tiles),
+        tiles_refined=len(plan.tiles),
+        tiles_uniform=stats.tiles_uniform,
+        share_refined=stats.share_refined,
+        seams=seams,
+        seconds=clock.seconds,
+        peak_rss_mb=peak_rss_mb(),
+        recipe_digest=recipe.digest,
+        warnings=_unique((*raster.warnings, *found.notes, *notes)),
+    )
+    return Cutout(raster=raster, coarse=found, grid=plan, stats=stats, store=store, recipe=recipe, result=result)
+
+
+def mask(image: Any, **settings: Any) -> Array:
+    """The alpha alone: (H, W), uint8 or uint16 as the picture's depth. Takes the arguments of `cutout`."""
+    with cutout(image, **settings) as cut:
+        return cut.alpha
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tile plan with what it was made from; see `plan_grid`."""
+
+    raster: Raster
+    coarse: CoarseMap
+    grid: Grid
+    stats: GridStats
+
+
+def plan_grid(image: Any, *, recipe: Recipe | None = None, on_progress: Progress = no_progress) -> Plan:
+    """The coarse look and the tile plan of a picture, without refining anything.
+
+    Raises:
+        ReadError: the picture cannot be read.
+        NothingFound: no object in it.
+    """
+    recipe = recipe or Recipe()
+    raster = open_raster(image, max_pixels=recipe.limits.max_pixels)
+    found = _look(raster, recipe, on_progress)
+    if not found.labels.any():
+        raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
+    plan, stats = _plan(found, recipe, get_refiner(recipe.refine.name), on_progress)
+    return Plan(raster, found, plan, stats)
+
+
+class _Clock:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
+    on_progress(0, 1, "read")
+    preview = raster.preview(recipe.coarse.long_side)
+    on_progress(1, 1, "read")
+    on_progress(0, 1, "coarse")
+    found = look(preview, raster.info.frame, recipe.coarse.name)
+    on_progress(1, 1, "coarse")
+    return found
+
+
+def _plan(found: CoarseMap, recipe: Recipe, refiner: Refiner, on_progress: Progress) -> tuple[Grid, GridStats]:
+    on_progress(0, 1, "plan")
+    tile = recipe.grid.tile or refiner.tile
+    halo = refiner.halo if recipe.grid.halo is None else recipe.grid.halo
+    uniform = plan_uniform(found.frame, tile, halo, found)
+    plan = plan_aligned(found, tile, halo) if recipe.grid.kind == "aligned" else uniform
+    on_progress(1, 1, "plan")
+    return plan, compare(plan, uniform, found)
+
+
+def _refine_tiles(
+    raster: Raster,
+    found: CoarseMap,
+    plan: Grid,
+    refiner: Refiner,
+    channels: tuple[str, ...],
+    store: AlphaStore,
+    threads: int,
+    on_progress: Progress,
+) -> list[str]:
+    """Refine every tile of the plan into the store; returns the refiner's notes. At most `threads` tiles are alive."""
+
+    def one(index: int) -> TilePatch:
+        return refiner.refine(make_input(raster, found, plan.tiles[index], channels))
+
+    notes: list[str] = []
+    done, total = 0, len(plan.tiles)
+    on_progress(0, total, "refine")
+    with ThreadPoolExecutor(threads, thread_name_prefix="segtile") as pool:
+        waiting = list(reversed(plan.order))
+        running: set[Future[TilePatch]] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < threads:
+                    running.add(pool.submit(one, waiting.pop()))
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    patch = future.result()
+                    store.add(patch)
+                    notes.extend(patch.notes)
+                    done += 1
+                    on_progress(done, total, "refine")
+        finally:
+            for future in running:
+                future.cancel()
+    return notes
+
+
+def _name(raster: Raster) -> str:
+    return str(raster.info.path) if raster.info.path else "array"
+
+
+def _unique(sentences: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(sentences))
+
+
+make_callable(__name__, "cutout")

@@ -1,0 +1,57 @@
+"""What a run may take of the machine, and what it took."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from segtile.errors import OverLimit
+from segtile.types import Box, Grid
+
+# Measured with eval/bench_cutout.py on plans of one tile, then rounded up: interpreter, libraries and kernels, ...
+_BASE_BYTES = 330 * 2**20
+# ... and the coarse pass's maps, per cell of a map of at most 2048 x 2048.
+_BYTES_PER_CELL = 60
+
+
+def usable_threads(grid: Grid, cells: int, limit_mb: int, wanted: int = 0) -> int:
+    """How many tiles may be refined at once.
+
+    Args:
+        grid: the plan; its `bytes_needed` is one tile's working memory.
+        cells: cells of the coarse map.
+        limit_mb: resident memory that the run may take.
+        wanted: 0 for as many as there are cores.
+
+    Returns:
+        At least 1.
+
+    Raises:
+        OverLimit: not even one tile fits.
+    """
+    fixed = _BASE_BYTES + cells * _BYTES_PER_CELL + frame_bytes(grid.frame)
+    free = limit_mb * 2**20 - fixed
+    fitting = int(free // max(1, grid.bytes_needed))
+    if fitting < 1:
+        need = (fixed + grid.bytes_needed) / 2**20
+        raise OverLimit(
+            f"this run would need about {need:.0f} MB of memory but its recipe allows {limit_mb} MB: "
+            "raise limits.memory_mb or take a smaller --tile"
+        )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(wanted or cores, fitting, len(grid.tiles) or 1))
+
+
+def frame_bytes(frame: Box) -> int:
+    """Resident bytes that grow with the frame: the memory-mapped alpha's pages count while they are dirty."""
+    return 2 * frame.area
+
+
+def peak_rss_mb() -> float | None:
+    """The process's largest resident size so far in MB; None where the system does not tell (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
