@@ -1,0 +1,65 @@
+"""The band: every cell in which the true edge may lie, and the objects it belongs to."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from segtile.types import BoolArray, FloatArray, IntArray
+
+#: A piece shorter than this share of the map's longer side is dust, unless a larger piece is within `DUST_REACH`.
+DUST_SIDE, DUST_REACH = 0.004, 0.015
+
+
+def distance_to(mask: BoolArray) -> FloatArray:
+    """Euclidean distance of every cell to the nearest True cell, (h, w) float32; large where there is none."""
+    if not mask.any():
+        return np.full(mask.shape, float(sum(mask.shape)), np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+
+
+def make_band(prob: FloatArray, doubt: BoolArray, reach: float) -> BoolArray:
+    """The band of a probability map: (h, w) bool.
+
+    Args:
+        prob: (h, w) float32 in [0, 1].
+        doubt: (h, w) bool, cells whose answer is not trusted, whatever `prob` says.
+        reach: half width of the band in cells; what is thinner than twice as much lies in the band as a whole.
+    """
+    inside = prob >= 0.5
+    if inside.all() or not inside.any():
+        return doubt.copy()
+    edge = np.minimum(distance_to(inside), distance_to(~inside))
+    soft = (prob > 0.1) & (prob < 0.9)
+    outline = np.where(inside, distance_to(~inside), distance_to(inside)) <= reach
+    del edge
+    return np.asarray(outline | (distance_to(soft | doubt) <= min(reach, 2.0)))
+
+
+def drop_dust(inside: BoolArray) -> BoolArray:
+    """The pieces of `inside` without dust, (h, w) bool.
+
+    A piece (8-connected) is dust when its bounding box is shorter than `DUST_SIDE` of the map's longer side both ways
+    and no larger piece lies within `DUST_REACH` of it: links of a broken chain and small stones beside a setting stay.
+    """
+    long_side = max(inside.shape)
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
+    sides = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    large = sides >= max(3.0, DUST_SIDE * long_side)
+    large[0] = False
+    keep = large[pieces]
+    if not keep.any():
+        return np.asarray(keep)
+    near = np.zeros(count, bool)
+    near[pieces[distance_to(keep) <= DUST_REACH * long_side]] = True
+    near[0] = False
+    return np.asarray((large | near)[pieces])
+
+
+def label_objects(prob: FloatArray, band: BoolArray) -> IntArray:
+    """Objects as 8-connected components over object and band, (h, w) int32, numbered from 1, largest first."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(((prob >= 0.5) | band).astype(np.uint8), connectivity=8)
+    order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable") + 1
+    rank = np.zeros(count, np.int32)
+    rank[order] = np.arange(1, count, dtype=np.int32)
+    return np.asarray(rank[labels], np.int32)
