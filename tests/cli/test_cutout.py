@@ -87,7 +87,7 @@ def test_crop_and_background(run, photo, tmp_path):
 
 
 def test_names_with_spaces_and_other_letters(run, photo, tmp_path):
-    odd = photo.with_name("Ohrring Größe 7 – 戒指.png")
+    odd = photo.with_name("Ohrring Größe 7 - 戒指.png")
     photo.rename(odd)
     code, _, err = run("cutout", odd, "-o", tmp_path / "aus gabe é")
     assert code == 0, err
