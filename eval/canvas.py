@@ -1,4 +1,4 @@
-"""Large pictures for measuring: a sample placed on a sweep of any size, streamed, so that making one takes no memory."""
+"""Large pictures for measuring: a sample on a sweep of any size, streamed, so that making one takes no memory."""
 
 from __future__ import annotations
 
