@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -156,6 +157,11 @@ class Raster(Protocol):
         """Size, depth, colour space and metadata."""
         ...
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for the user about what had to be assumed; more may come with the first read of pixels."""
+        ...
+
     def window(self, box: Box) -> Array:
         """What models see: (h, w, 3) sRGB, uint8 or uint16 as the file's depth, existing transparency laid on white."""
         ...
@@ -182,6 +188,12 @@ class Raster(Protocol):
     def close(self) -> None:
         """Release file handles and temporary files."""
         ...
+
+    def __enter__(self) -> Raster: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True)

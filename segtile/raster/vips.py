@@ -1,0 +1,191 @@
+"""Picture files through libvips: the header first, the pixels once and whole into memory or a scratch file.
+
+Whatever the format, a file is decoded exactly once, top to bottom, into raw samples: JPEG and PNG allow no random
+access anyway, and a decoder that runs to the end is the only one that notices a damaged file before a result was built on it.
+Up to `IN_MEMORY` bytes stay in memory, more go to an unnamed file in the folder of temporary files (TMPDIR).
+
+This is the one place that changes libvips' global settings: its operation cache is switched off, because it would keep
+windows alive that nobody needs again and would serve old pixels of a file that has changed since.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+import pyvips
+
+from segtile.errors import ReadError
+from segtile.raster.pixels import ArrayPixels, PixelSource, ScratchPixels
+from segtile.raster.sniff import Format
+from segtile.types import Array
+
+pyvips.cache_set_max(0)
+
+#: Pictures of at most this many decoded bytes are kept in memory instead of a scratch file.
+IN_MEMORY = 64 << 20
+
+_DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
+_SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}
+_BANDS = {"grey": 1, "rgb": 3, "cmyk": 4}
+
+# libvips reports damage it could read past to one log for the whole process: decoding one file at a time tells whose it
+# is. libvips itself uses all cores meanwhile.
+_decoding = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself; sizes as stored, before it is turned upright.
+
+    `bands` colour bands and `extra` further ones behind them; `fields` are libvips' metadata by name.
+    """
+
+    path: Path
+    format: Format
+    width: int
+    height: int
+    bands: int
+    extra: int
+    space: str
+    dtype: np.dtype[Any]
+    fields: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded pixels."""
+        return self.width * self.height * (self.bands + self.extra) * self.dtype.itemsize
+
+
+def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
+    """Read the header of a file that `sniff` recognised; no pixel is decoded.
+
+    Raises:
+        ReadError: a broken header, more than `max_pixels` pixels, or samples segtile does not work with.
+    """
+    try:
+        image = _load(path, kind)
+        fields = {name: image.get(name) for name in image.get_fields() if not name.startswith("exif-ifd")}
+    except pyvips.Error as error:
+        raise ReadError(f"{str(path)!r} cannot be read as {kind.upper()}: {gist(error)}.") from error
+    width, height = image.width, image.height
+    if width * height > max_pixels:
+        raise ReadError(
+            f"{str(path)!r} claims {width} x {height} pixels, more than the limit of {max_pixels}; "
+            "raise max_pixels if it is meant to be that large."
+        )
+    space = _SPACES.get(image.interpretation)
+    if image.format not in _DTYPES or fields.get("bits-per-sample", 8) not in (1, 2, 4, 8, 16):
+        bits = fields.get("bits-per-sample", "unknown")
+        raise ReadError(
+            f"{str(path)!r} holds {image.format} samples of {bits} bits; segtile reads unsigned 8 and 16 bits."
+        )
+    if space is None or image.bands < _BANDS[space]:
+        raise ReadError(
+            f"{str(path)!r} holds {image.bands} bands of {image.interpretation!r}; "
+            "segtile reads grey, RGB and CMYK, each with or without alpha."
+        )
+    bands = _BANDS[space]
+    return Header(path, kind, width, height, bands, image.bands - bands, space, _DTYPES[image.format], fields)
+
+
+def decode(header: Header, keep: int) -> tuple[PixelSource, tuple[str, ...]]:
+    """Decode the whole file, keeping the first `keep` bands; also gives warnings about damage that was read past.
+
+    Raises:
+        ReadError: the file is truncated or damaged, or the folder of temporary files is too small.
+    """
+    name = str(header.path)
+    needed = header.nbytes // (header.bands + header.extra) * keep
+    with _decoding, _collected_warnings() as heard:
+        try:
+            image = _load(header.path, header.format)
+            if image.width != header.width or image.height != header.height or image.bands < keep:
+                raise ReadError(f"{name!r} has changed since it was opened.")
+            if image.bands > keep:
+                image = image.extract_band(0, n=keep)
+            source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
+        except pyvips.Error as error:
+            text = gist(error)
+            if "No space left" in str(error):
+                raise ReadError(_no_room(name, needed)) from error
+            raise ReadError(f"{name!r} is damaged or incomplete: {text}.") from error
+    warnings = (f"{name!r} is slightly damaged, the decoder reported: {heard[0]}.",) if heard else ()
+    return source, warnings
+
+
+def gist(error: Exception) -> str:
+    """The one line of a libvips error that says what went wrong."""
+    lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("unable to")]
+    return (telling or lines or ["no reason given"])[0]
+
+
+def _load(path: Path, kind: Format) -> pyvips.Image:
+    options: dict[str, Any] = {"access": "sequential", "fail_on": "error", "revalidate": True}
+    name = str(path)
+    if kind == "jpeg":
+        return pyvips.Image.jpegload(name, **options)
+    if kind == "png":
+        return pyvips.Image.pngload(name, **options)
+    if kind == "webp":
+        return pyvips.Image.webpload(name, **options)
+    return pyvips.Image.tiffload(name, **options)
+
+
+def _to_memory(image: pyvips.Image) -> ArrayPixels:
+    array = cast(Array, image.numpy())
+    return ArrayPixels(array.reshape(image.height, image.width, image.bands))
+
+
+def _to_scratch(image: pyvips.Image, header: Header, needed: int, keep: int) -> ScratchPixels:
+    free = shutil.disk_usage(tempfile.gettempdir()).free
+    if needed > free:
+        raise ReadError(_no_room(str(header.path), needed))
+    file = cast(IO[bytes], tempfile.TemporaryFile(prefix="segtile-", buffering=0))  # noqa: SIM115 - outlives the call
+    try:
+        image.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
+        written = file.seek(0, 2)
+        if written != needed:
+            raise ReadError(f"{str(header.path)!r} gave {written} bytes of pixels where {needed} were expected.")
+    except BaseException:
+        file.close()
+        raise
+    return ScratchPixels(file, (header.height, header.width, keep), header.dtype)
+
+
+def _no_room(name: str, needed: int) -> str:
+    return (
+        f"{name!r} needs {needed / 2**20:.0f} MiB in the folder of temporary files ({tempfile.gettempdir()}) and there "
+        "is less; free some, or point TMPDIR at a larger disc."
+    )
+
+
+class _Ear(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().removeprefix("VIPS: ").strip().rstrip(".")
+        if text and text not in self.heard:
+            self.heard.append(text.splitlines()[0])
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[list[str]]:
+    ear = _Ear()
+    logger = logging.getLogger("pyvips")
+    logger.addHandler(ear)
+    try:
+        yield ear.heard
+    finally:
+        logger.removeHandler(ear)
