@@ -1,0 +1,69 @@
+"""What every refiner is, and what every patch must keep: the coarse answer outside the band, trust by context."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from segtile.types import FloatArray, Tile, TileInput, TilePatch
+
+# Where a tile was cut off, its answer still counts a little: a pixel that only this tile answers keeps its value.
+_LEAST_TRUST = 1e-3
+
+
+@runtime_checkable
+class Refiner(Protocol):
+    """Finds the alpha of one tile; has no knowledge of other tiles and keeps no state between them.
+
+    `name` is what users choose it by. `tile` is the side of the read window in px that it works best at, `halo` the
+    context in px that it wants around a core. `channels` names the solar channels it asks for, in order.
+    """
+
+    name: str
+    tile: int
+    halo: int
+    channels: tuple[str, ...]
+
+    def refine(self, x: TileInput) -> TilePatch:
+        """Answer for the whole read window: alpha in [0, 1], exactly 0 or 1 outside the band, and trust > 0."""
+        ...
+
+
+def constants(x: TileInput) -> FloatArray:
+    """What the coarse pass is certain of: (h, w) float32, 1 where its probability is at least a half, else 0."""
+    return (x.prob >= 0.5).astype(np.float32)
+
+
+def make_patch(x: TileInput, alpha: FloatArray, reach: int, notes: tuple[str, ...] = ()) -> TilePatch:
+    """Turn a refiner's raw alpha into a patch that keeps the laws.
+
+    Args:
+        x: the refiner's input.
+        alpha: (h, w) float32; clipped to [0, 1], and replaced by the coarse constants outside the band.
+        reach: px of context that an answer depends on; trust falls towards read borders that are nearer than that.
+        notes: sentences for the user.
+    """
+    answer = np.where(x.band, np.clip(alpha, 0.0, 1.0), constants(x)).astype(np.float32)
+    return TilePatch(tile=x.tile, alpha=answer, trust=context_trust(x.tile, reach), notes=notes)
+
+
+def context_trust(tile: Tile, reach: int) -> FloatArray:
+    """Trust by distance to the borders where the read window was cut out of a larger picture.
+
+    1 from `reach` px inwards, falling linearly to 0.001 at a cut border. A side on which the read window ends with the
+    core is the frame's own border, where nothing was cut off.
+
+    Returns:
+        (h, w) float32 in [0.001, 1].
+    """
+    across = _axis_trust(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1, reach)
+    down = _axis_trust(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1, reach)
+    return np.minimum(down[:, None], across[None, :])
+
+
+def _axis_trust(read0: int, read1: int, core0: int, core1: int, reach: int) -> FloatArray:
+    centre = np.arange(read0, read1) + 0.5
+    before = centre - read0 if core0 > read0 else np.full_like(centre, np.inf)
+    after = read1 - centre if core1 < read1 else np.full_like(centre, np.inf)
+    return np.clip(np.minimum(before, after) / max(reach, 1), _LEAST_TRUST, 1.0).astype(np.float32)

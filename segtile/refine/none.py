@@ -1,0 +1,19 @@
+"""The refiner that adds nothing: the coarse probability, enlarged."""
+
+from __future__ import annotations
+
+from segtile.refine.base import make_patch
+from segtile.types import TileInput, TilePatch
+
+
+class NoRefiner:
+    """Takes the interpolated coarse probability as alpha inside the band; for comparison and for speed."""
+
+    name = "none"
+    tile = 1024
+    halo = 0
+    channels: tuple[str, ...] = ()
+
+    def refine(self, x: TileInput) -> TilePatch:
+        """The coarse probability in the band, the coarse constants outside."""
+        return make_patch(x, x.prob, reach=0)
