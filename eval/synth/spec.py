@@ -1,0 +1,104 @@
+"""What a rendered scene is: its parts, its view and the settings that its picture is made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from eval.synth.mesh import Matrix, Mesh, Points, transform
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One rigid body: a mesh (shared between copies), where it lies (4 x 4), and the name of its material."""
+
+    mesh: Mesh
+    material: str
+    matrix: Matrix = field(default_factory=lambda: np.eye(4))
+
+    def moved(self, matrix: Matrix) -> Part:
+        """The same part with a further placement applied after its own."""
+        return Part(self.mesh, self.material, matrix @ self.matrix)
+
+    def points(self) -> Points:
+        """Its vertices (n, 3) in the scene."""
+        return transform(self.mesh.vertices, self.matrix)
+
+
+@dataclass(frozen=True)
+class View:
+    """How the camera looks: elevation above the table and azimuth in degrees, focal length in mm on a 36 mm sensor.
+
+    `fill` is the share of the frame that the objects span along the tighter side.
+    """
+
+    elevation: float = 90.0
+    azimuth: float = 0.0
+    focal: float = 100.0
+    fill: float = 0.8
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Render settings: samples per pixel of the beauty and the background pass and of the exact alpha, the fraction of
+    full size at which the smooth background is rendered, and the side of a beauty window in pixels.
+    """
+
+    beauty: int = 24
+    background: int = 48
+    alpha: int = 128
+    background_scale: float = 0.25
+    window: int = 1600
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the layers become a photograph; values are encoded (sRGB curve), 0..1.
+
+    `contrast` is the median difference of object and background relative to the background, None for as rendered;
+    `shadow` scales the depth of shadows on the sweep.
+    """
+
+    background: float = 0.94
+    contrast: float | None = None
+    shadow: float = 1.0
+    noise: float = 0.003
+
+
+@dataclass(frozen=True)
+class SceneSpec:
+    """Everything that makes one picture; equal specs make equal pictures."""
+
+    name: str
+    kind: str
+    seed: int
+    width: int
+    height: int
+    quality: Quality = Quality()
+    look: Look = Look()
+    view: View | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement:
+    """Parts lying on the table z = 0 and the view that suits them."""
+
+    parts: tuple[Part, ...]
+    view: View
+
+
+def rest(parts: list[Part], clearance: float = 0.0) -> list[Part]:
+    """Lower or lift a group so that its lowest vertex is `clearance` above the table."""
+    low = min(float(p.points()[:, 2].min()) for p in parts)
+    lift = np.eye(4)
+    lift[2, 3] = clearance - low
+    return [p.moved(lift) for p in parts]
+
+
+def moved(parts: list[Part], *matrices: Matrix) -> list[Part]:
+    """Apply placements to every part, the first one first."""
+    total = np.eye(4)
+    for m in matrices:
+        total = m @ total
+    return [p.moved(total) for p in parts]
