@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def exif_of(path: Path, kind: Format, fields: Mapping[str, Any]) -> bytes | None
 
 def _exif_of_tiff(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's about damaged tags; what cannot be read is left out
             found = Image.Exif()
             found.load_from_fp(file)
             block = Image.Exif()
@@ -79,7 +81,8 @@ def _exif_of_tiff(path: Path) -> bytes | None:
 def tiff_extra_samples(path: Path) -> tuple[int, ...]:
     """What a TIFF says of each band behind its colours: 0 unspecified, 1 associated alpha, 2 straight alpha."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             head = file.read(8)
             if head[2:3] == b"+" or head[3:4] == b"+":
                 head += file.read(8)

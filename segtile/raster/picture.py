@@ -97,8 +97,8 @@ class Picture:
         """The whole picture scaled down (never up) so that its longer side is at most `long_side`.
 
         (h, w, 3) float32 sRGB-encoded in [0, 1], transparency on white. Stored values are averaged over the exact area
-        of each preview pixel in float32 (colours weighted by alpha), then taken to sRGB at 16 bits: nothing is rounded to
-        8 bits on the way, so differences below one step of the file survive.
+        of each preview pixel in float32 (colours weighted by alpha), then taken to sRGB at 16 bits: nothing is rounded
+        to 8 bits on the way, so differences below one step of the file survive.
 
         Raises:
             BadInput: `long_side` is below 1.
@@ -119,18 +119,20 @@ class Picture:
         return self._finish(mean.result, top)
 
     def _finish(self, mean: FloatArray, top: int) -> FloatArray:
-        """Averaged stored values (premultiplied where there is alpha) -> sRGB on white in [0, 1]."""
+        """Averaged stored values (premultiplied where there is alpha) -> sRGB on white in [0, 1]; overwrites `mean`."""
+        mean /= top
         colour = mean[..., : self._info.bands]
-        alpha = mean[..., -1:] / top if self._info.has_alpha else None
+        alpha = mean[..., -1:] if self._info.has_alpha else None
         if alpha is not None:
-            colour = np.divide(colour, alpha, out=np.zeros_like(colour), where=alpha > 0)
+            np.divide(colour, alpha, out=colour, where=alpha > 0)
         if self._to_srgb.moves_colours:
-            rgb = self._to_srgb(as_uint16(colour, top)).astype(np.float32) / 65535
+            rgb = self._to_srgb(as_uint16(colour)).astype(np.float32)
+            rgb /= 65535
         else:
-            rgb = self._to_srgb(colour / top)
+            rgb = self._to_srgb(colour)
         if alpha is not None:
             rgb = rgb * alpha + (1 - alpha)
-        return _own(np.clip(rgb, 0, 1, dtype=np.float32))
+        return _own(np.clip(rgb, 0, 1, out=rgb))
 
     def close(self) -> None:
         """Release the pixels and the scratch file; reading is an error from then on."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from scipy.sparse import csr_array
 
 from segtile.types import Array, FloatArray
 
@@ -40,12 +41,13 @@ class AreaAverage:
     def add(self, y0: int, rows: FloatArray) -> None:
         """Add rows y0 .. of shape (h, width, channels) float32."""
         count, _, channels = rows.shape
-        if self._out_width != self._width:
-            resized = cv2.resize(rows, (self._out_width, count), interpolation=cv2.INTER_AREA)
-            rows = np.asarray(resized, np.float32)
         first, weights = self._weights(y0, y0 + count)
-        flat = weights @ rows.reshape(count, -1)
-        self._sum[first : first + len(weights)] += flat.reshape(len(weights), self._out_width, channels)
+        # Sparse rather than dense: an input row lies in two output rows at most, and the sum's order is fixed.
+        lines = csr_array(weights) @ rows.reshape(count, -1)
+        lines = lines.reshape(len(weights), self._width, channels)
+        if self._out_width != self._width:
+            lines = np.asarray(cv2.resize(lines, (self._out_width, len(weights)), interpolation=cv2.INTER_AREA))
+        self._sum[first : first + len(weights)] += lines.reshape(len(weights), self._out_width, channels)
 
     def _weights(self, y0: int, y1: int) -> tuple[int, FloatArray]:
         """The first output row that input rows y0 .. y1 - 1 touch, and (outputs, inputs) the share of each in each."""
@@ -63,6 +65,8 @@ class AreaAverage:
         return self._sum
 
 
-def as_uint16(values: Array, top: int) -> Array:
-    """Float values of the range 0 .. `top` as uint16 over its full range."""
-    return np.clip(values * (65535 / top) + 0.5, 0, 65535).astype(np.uint16)
+def as_uint16(values: FloatArray) -> Array:
+    """Values in [0, 1] as uint16 over its full range, rounded."""
+    scaled = values * np.float32(65535)
+    scaled += 0.5
+    return np.clip(scaled, 0, 65535, out=scaled).astype(np.uint16)

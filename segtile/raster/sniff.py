@@ -35,6 +35,10 @@ def sniff(path: Path) -> Format:
             read. Nothing but the first bytes has been looked at by then.
     """
     try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ReadError(f"{str(path)!r} has a name that is not UTF-8; rename it.") from error
+    try:
         if path.is_dir():
             raise ReadError(f"{str(path)!r} is a folder, not a picture.")
         if path.exists() and not path.is_file():

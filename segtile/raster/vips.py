@@ -1,7 +1,7 @@
 """Picture files through libvips: the header first, the pixels once and whole into memory or a scratch file.
 
 Whatever the format, a file is decoded exactly once, top to bottom, into raw samples: JPEG and PNG allow no random
-access anyway, and a decoder that runs to the end is the only one that notices a damaged file before a result was built on it.
+access anyway, and only a decoder that runs to the end notices a damaged file before a result was built on it.
 Up to `IN_MEMORY` bytes stay in memory, more go to an unnamed file in the folder of temporary files (TMPDIR).
 
 This is the one place that changes libvips' global settings: its operation cache is switched off, because it would keep
@@ -10,12 +10,10 @@ windows alive that nobody needs again and would serve old pixels of a file that 
 
 from __future__ import annotations
 
-import logging
+import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -35,11 +33,15 @@ IN_MEMORY = 64 << 20
 
 _DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
 _SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}
+_NAMES: dict[Format, str] = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP"}
 _BANDS = {"grey": 1, "rgb": 3, "cmyk": 4}
 
-# libvips reports damage it could read past to one log for the whole process: decoding one file at a time tells whose it
-# is. libvips itself uses all cores meanwhile.
-_decoding = threading.Lock()
+# libvips notes what it read past (a missing TIFF tile, which it paints black; broken JPEG data) in one buffer for the
+# whole process. Reading one file at a time tells whose note it is; libvips itself uses all cores meanwhile.
+_reading = threading.Lock()
+# Stray bytes between JPEG segments: many cameras write them, but they also are what is left after a damaged scan.
+_STRAY = re.compile(r"extraneous bytes|unsupported marker|unknown Adobe|JFIF.*revision", re.IGNORECASE)
+_PREFIX = re.compile(r"^(unable to call \w+|Vips\w+|vips\w+|tiff2vips|pngload\w*|webp\w*|jpegload\w*): *")
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,12 @@ def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
     Raises:
         ReadError: a broken header, more than `max_pixels` pixels, or samples segtile does not work with.
     """
-    try:
-        image = _load(path, kind)
-        fields = {name: image.get(name) for name in image.get_fields() if not name.startswith("exif-ifd")}
-    except pyvips.Error as error:
-        raise ReadError(f"{str(path)!r} cannot be read as {kind.upper()}: {gist(error)}.") from error
+    with _reading:
+        try:
+            image = _load(path, kind)
+            fields = {name: image.get(name) for name in image.get_fields() if not name.startswith("exif-ifd")}
+        except pyvips.Error as error:
+            raise ReadError(f"{str(path)!r} cannot be read as {_NAMES[kind]}: {gist(error.detail)}.") from error
     width, height = image.width, image.height
     if width * height > max_pixels:
         raise ReadError(
@@ -98,35 +101,44 @@ def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
 
 
 def decode(header: Header, keep: int) -> tuple[PixelSource, tuple[str, ...]]:
-    """Decode the whole file, keeping the first `keep` bands; also gives warnings about damage that was read past.
+    """Decode the whole file, keeping the first `keep` bands; also gives warnings about oddities that were read past.
 
     Raises:
         ReadError: the file is truncated or damaged, or the folder of temporary files is too small.
     """
     name = str(header.path)
     needed = header.nbytes // (header.bands + header.extra) * keep
-    with _decoding, _collected_warnings() as heard:
+    with _reading:
         try:
             image = _load(header.path, header.format)
+            _take_notes()
             if image.width != header.width or image.height != header.height or image.bands < keep:
                 raise ReadError(f"{name!r} has changed since it was opened.")
             if image.bands > keep:
                 image = image.extract_band(0, n=keep)
             source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
+            notes = _take_notes()
         except pyvips.Error as error:
-            text = gist(error)
-            if "No space left" in str(error):
+            if "No space left" in error.detail:
                 raise ReadError(_no_room(name, needed)) from error
-            raise ReadError(f"{name!r} is damaged or incomplete: {text}.") from error
-    warnings = (f"{name!r} is slightly damaged, the decoder reported: {heard[0]}.",) if heard else ()
+            raise ReadError(f"{name!r} is damaged or incomplete: {gist(error.detail)}.") from error
+    damage = [line for line in notes.splitlines() if line.strip() and not _STRAY.search(line)]
+    if damage:
+        source.close()
+        raise ReadError(f"{name!r} is damaged or incomplete: {gist(damage[0])}.")
+    warnings = (f"{name!r} may be damaged, its decoder reported: {gist(notes)}.",) if notes.strip() else ()
     return source, warnings
 
 
-def gist(error: Exception) -> str:
-    """The one line of a libvips error that says what went wrong."""
-    lines = [line.strip().rstrip(".") for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith("unable to")]
-    return (telling or lines or ["no reason given"])[0]
+def gist(detail: str) -> str:
+    """The one line of libvips' words that says what went wrong."""
+    lines = [_PREFIX.sub("", line.strip()).rstrip(".") for line in detail.splitlines()]
+    return next((line for line in lines if line), "the decoder gives no reason")
+
+
+def _take_notes() -> str:
+    """What libvips has noted without failing; the buffer is empty afterwards."""
+    return str(pyvips.Error("").detail)
 
 
 def _load(path: Path, kind: Format) -> pyvips.Image:
@@ -167,25 +179,3 @@ def _no_room(name: str, needed: int) -> str:
         f"{name!r} needs {needed / 2**20:.0f} MiB in the folder of temporary files ({tempfile.gettempdir()}) and there "
         "is less; free some, or point TMPDIR at a larger disc."
     )
-
-
-class _Ear(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.heard: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage().removeprefix("VIPS: ").strip().rstrip(".")
-        if text and text not in self.heard:
-            self.heard.append(text.splitlines()[0])
-
-
-@contextmanager
-def _collected_warnings() -> Iterator[list[str]]:
-    ear = _Ear()
-    logger = logging.getLogger("pyvips")
-    logger.addHandler(ear)
-    try:
-        yield ear.heard
-    finally:
-        logger.removeHandler(ear)
