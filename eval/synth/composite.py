@@ -59,7 +59,7 @@ def gain_for(background: Float, encoded_white: float) -> float:
     Raises:
         ValueError: the value cannot be reached below the ceiling, or the background is black.
     """
-    want = float(decode(np.float32(encoded_white)))
+    want = float(decode(np.array([encoded_white], np.float32))[0])
     have = float(np.percentile(background.astype(np.float32) @ LUMA, WHITE_RANK))
     if not 0 < want < CEILING or have <= 0:
         raise ValueError(f"no exposure brings a sweep of {have:.3f} to {encoded_white:.3f}")
@@ -98,7 +98,9 @@ def _box3(a: Float) -> Float:
         pad = [(1, 1) if k == axis else (0, 0) for k in range(a.ndim)]
         p = np.pad(a, pad, mode="edge")
         n = a.shape[axis]
-        a = (np.take(p, range(n), axis) + np.take(p, range(1, n + 1), axis) + np.take(p, range(2, n + 2), axis)) / 3
+        rows = np.arange(n)
+        total = np.take(p, rows, axis) + np.take(p, rows + 1, axis) + np.take(p, rows + 2, axis)
+        a = np.asarray(total / 3, np.float32)
     return a
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,6 @@ def write(file: Path, pixels: NDArray[Any], profile: str = "srgb", quality: int 
             image.tiffsave(str(part), compression="deflate", predictor="horizontal", level=9, resunit="inch", **colour)
         else:
             raise ValueError(f"{file.name}: only .jpg, .png and .tif are written")
-        os.replace(part, file)
+        part.replace(file)
     finally:
         part.unlink(missing_ok=True)

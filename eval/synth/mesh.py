@@ -43,6 +43,11 @@ def scale(x: float, y: float | None = None, z: float | None = None) -> Matrix:
     return np.diag([x, x if y is None else y, x if z is None else z, 1.0])
 
 
+def shifted(points: Points, x: float, y: float = 0.0, z: float = 0.0) -> Points:
+    """Points (n, 3) moved."""
+    return np.asarray(points + np.array([x, y, z]), dtype=np.float64)
+
+
 def transform(points: Points, matrix: Matrix) -> Points:
     """Apply a 4 x 4 matrix to points (n, 3)."""
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], dtype=np.float64)
@@ -56,11 +61,7 @@ def unit(v: Points) -> Points:
 
 def tangents(path: Points, closed: bool) -> Points:
     """Unit tangents (n, 3) of a polyline, central differences."""
-    if closed:
-        d = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
-    else:
-        d = np.gradient(path, axis=0)
-    return unit(d)
+    return unit(np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0) if closed else np.gradient(path, axis=0))
 
 
 def _transport(t: Points, closed: bool) -> Points:
@@ -175,7 +176,7 @@ def torus(radius: float, wire: float, segments: int = 128, sides: int = 24) -> M
 
 
 def stadium(length: float, width: float, n: int = 64) -> Points:
-    """Centre line (n, 3) of a chain link: two half circles joined by straight sides, long axis x, points evenly spaced."""
+    """Centre line (n, 3) of a chain link: two half circles and straight sides, long axis x, points evenly spaced."""
     r = width / 2
     straight = max(length - width, 0.0)
     half = math.pi * r
@@ -235,7 +236,7 @@ def cabochon(radius: float, height: float, segments: int = 96) -> Mesh:
 
 
 def section(width: float, thickness: float, inner: float, n: int = 48, square: float = 3.0) -> Points:
-    """Closed section (n, 2) of a finger ring about z: a rounded box of the given width along z outside radius `inner`."""
+    """Closed section (n, 2) of a finger ring about z: a rounded box, `width` along z, outside radius `inner`."""
     a = np.linspace(0.0, 2 * np.pi, n, endpoint=False)
     c, s = np.cos(a), np.sin(a)
     r = inner + thickness / 2 + thickness / 2 * np.sign(c) * np.abs(c) ** (2 / square)

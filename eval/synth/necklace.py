@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from eval.synth import pieces as p
-from eval.synth.mesh import Matrix, Points, brilliant, rotate, torus, translate
+from eval.synth.mesh import Matrix, Points, brilliant, rotate, shifted, torus, translate
 from eval.synth.spec import Arrangement, Part, View, moved, rest
 
 LENGTH, WIDTH, WIRE = 0.235, 0.150, 0.036  # a chain link's outer measures and its wire, in centimetres
@@ -38,7 +38,7 @@ def necklace(seed: int) -> Arrangement:
     while at < total - 0.16:
         station = next((i for i in items if i[0] <= at < i[0] + i[1]), None)
         if station is not None:
-            start, length, body = station
+            _, length, body = station
             parts += moved(body, _place(path, s, at + length / 2 - pitch / 2))
             at += length
             turn = 0
@@ -107,7 +107,7 @@ def _flat(parts: list[Part]) -> list[Part]:
 def _pendant(metal: str, stone: str) -> list[Part]:
     """A bail, an openwork disc of 2.4 cm, small stones below it, and a pearl drop; hangs down from the origin."""
     bail = p.drop_loop(0.36, 0.20)
-    parts = [p.wire(p.turned(bail, -90) + [0, 0.12, 0], 0.04, metal, closed=True)]
+    parts = [p.wire(shifted(p.turned(bail, -90), 0, 0.12), 0.04, metal, closed=True)]
     parts += moved(rest(p.medallion(1.05, stone, metal, 12)), translate(0, -1.36, -0.06))
     parts.append(Part(torus(0.075, 0.026, 48), metal, translate(0, -2.50, 0) @ rotate("y", 55)))
     parts += moved(_flat(p.bezel(0.13, "diamond", metal)), translate(0, -2.74, 0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from eval.synth import necklace, vessels
 from eval.synth import pieces as p
-from eval.synth.mesh import ball, circle, rotate, torus, translate
+from eval.synth.mesh import ball, brilliant, circle, rotate, shifted, torus, translate
 from eval.synth.spec import Arrangement, Part, View, moved, rest
 
 METALS = ("gold", "rose", "silver", "platinum")
@@ -36,7 +36,7 @@ def solitaire(rng: np.random.Generator, metal: str, stone: str, pave: int = 6) -
         for i in range(pave):
             angle = side * (22.0 + 8.2 * i)
             turn = rotate("y", angle)
-            parts.append(Part(p.brilliant(small), "diamond", turn @ translate(0, 0, inner + thickness + 0.006)))
+            parts.append(Part(brilliant(small), "diamond", turn @ translate(0, 0, inner + thickness + 0.006)))
             for across in (-1, 1):
                 between = rotate("y", angle + side * 4.1)
                 parts.append(Part(claw, metal, between @ translate(0, across * 0.045, inner + thickness)))
@@ -66,10 +66,10 @@ def filigree(seed: int) -> Arrangement:
     a = np.linspace(0, 2 * np.pi, 900, endpoint=False)
     wave = 2.58 + 0.25 * np.cos(2 * n * a)
     parts.append(p.wire(np.column_stack([wave * np.cos(a), wave * np.sin(a), 0 * a]), w, metal, closed=True))
-    petal = p.wire(p.drop_loop(1.10, 0.56) + [1.04, 0, 0], w, metal, closed=True)
-    inner = p.wire(p.drop_loop(0.62, 0.24) + [1.20, 0, 0.01], 0.7 * w, metal, closed=True)
+    petal = p.wire(shifted(p.drop_loop(1.10, 0.56), 1.04), w, metal, closed=True)
+    inner = p.wire(shifted(p.drop_loop(0.62, 0.24), 1.20, 0, 0.01), 0.7 * w, metal, closed=True)
     # A spiral whose outer end runs out to the rim, so that it hangs on something.
-    curl = p.wire(np.vstack([p.spiral(2.0, 0.045, 0.28, 220) + [1.72, 0, 0], p.smooth(_STEM, 40)[2:]]), 0.8 * w, metal)
+    curl = p.wire(np.vstack([shifted(p.spiral(2.0, 0.045, 0.28, 220), 1.72), p.smooth(_STEM, 40)[2:]]), 0.8 * w, metal)
     grain, pearl = ball(1.9 * w, 40), ball(0.155, 96)
     for turn in p.full_turns(n):
         here, half = rotate("z", turn), rotate("z", turn + 180.0 / n)

@@ -110,7 +110,7 @@ def render(spec: SceneSpec, cache: Path) -> Layers:
 
 
 def windows(mask: NDArray[np.bool_], side: int) -> Iterator[Window]:
-    """Boxes (x0, y0, x1, y1), half-open, of a grid of `side` pixels, each shrunk to what is set in it; empty ones are left out."""
+    """Boxes (x0, y0, x1, y1) of a grid of `side` pixels, each shrunk to what is set in it; empty ones are left out."""
     height, width = mask.shape
     for y in range(0, height, side):
         for x in range(0, width, side):
@@ -177,7 +177,7 @@ def _save(file: Path, array: NDArray[Any]) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             np.save(stream, array)
-        os.replace(name, file)
+        Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -17,6 +17,7 @@ from eval.synth.mesh import (
     rotate,
     round_ends,
     section,
+    shifted,
     stadium,
     torus,
     transform,
@@ -168,11 +169,11 @@ def star(points: int, outer: float, inner: float, wire_radius: float, metal: str
 
 
 def medallion(radius: float, stone: str, metal: str, spokes: int = 10) -> list[Part]:
-    """An openwork disc: a beaded rim, a rosette of tear-drop loops, and a stone in the middle; a loop at +y to hang it by."""
+    """An openwork disc: a beaded rim, a rosette of tear-drop loops, a stone in the middle, an eye at +y to hang by."""
     w = 0.035 * radius
     parts = [Part(torus(radius, 1.7 * w, 256), metal), Part(torus(0.40 * radius, 1.1 * w, 160), metal)]
     parts += moved(twisted(circle(0.885 * radius, 400), 0.55 * w, 7 * w, metal), translate(0, 0, 0.2 * w))
-    loop = wire(drop_loop(0.50 * radius, 0.30 * radius) + [0.385 * radius, 0, 0], w, metal, closed=True)
+    loop = wire(shifted(drop_loop(0.50 * radius, 0.30 * radius), 0.385 * radius), w, metal, closed=True)
     grain = ball(1.5 * w, 32)
     for i in range(spokes):
         turn = rotate("z", 360 * i / spokes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,9 @@ from eval.synth.passes import render
 from eval.synth.spec import Look, Quality, SceneSpec
 
 log = logging.getLogger("segtile")
-FINE = Quality(beauty=18, background=24, alpha=64, background_scale=0.3)
-MATTE = Quality(beauty=12, background=24, alpha=64, background_scale=0.25)
-LARGE = Quality(beauty=14, background=16, alpha=64, background_scale=0.2, window=900)
+SHARP = Quality(beauty=18, background=24, alpha=64, background_scale=0.3)
+FINE = Quality(beauty=10, background=16, alpha=64, background_scale=0.2)
+LARGE = Quality(beauty=8, background=12, alpha=48, background_scale=0.12, window=900)
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,18 @@ class Sample:
 
 
 SAMPLES: tuple[Sample, ...] = (
-    Sample(SceneSpec("ring", "ring", 7, 2000, 1500, FINE, Look(0.94))),
+    Sample(SceneSpec("ring", "ring", 7, 2000, 1500, SHARP, Look(0.94))),
     Sample(SceneSpec("flatlay", "flatlay", 9, 2400, 1800, FINE, Look(0.93))),
     Sample(SceneSpec("filigree", "filigree", 8, 2000, 1500, FINE, Look(0.945))),
     Sample(
         SceneSpec(
-            "pearls_white", "pearls", 7, 1600, 1200, MATTE, Look(0.945, contrast=0.04, shadow=0.45, noise=0.0009)
+            "pearls_white", "pearls", 7, 1600, 1200, FINE, Look(0.945, contrast=0.04, shadow=0.45, noise=0.0009)
         ),
         ".tif",
         16,
         "p3",
     ),
-    Sample(SceneSpec("cup_white", "cup", 7, 1800, 1500, MATTE, Look(0.95, contrast=0.05, shadow=0.5, noise=0.002))),
+    Sample(SceneSpec("cup_white", "cup", 7, 1800, 1500, FINE, Look(0.95, contrast=0.05, shadow=0.5, noise=0.002))),
     Sample(SceneSpec("earrings", "earrings", 11, 1500, 1800, FINE, Look(0.94, noise=0.0)), ".png"),
     Sample(SceneSpec("necklace_6000", "necklace", 11, 6000, 4500, LARGE, Look(0.935, noise=0.002)), quality=93),
 )
@@ -86,4 +85,4 @@ def make_all(samples: Sequence[Sample], cache: Path, folder: Path) -> None:
         known = sorted((r for n, r in rows.items() if n in order), key=lambda r: order.index(r["file"]))
         part = table.with_name(table.name + ".part")
         part.write_text(json.dumps(known, indent=1) + "\n")
-        os.replace(part, table)
+        part.replace(table)

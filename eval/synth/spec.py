@@ -41,8 +41,10 @@ class View:
 
 @dataclass(frozen=True)
 class Quality:
-    """Render settings: samples per pixel of the beauty and the background pass and of the exact alpha, the fraction of
-    full size at which the smooth background is rendered, and the side of a beauty window in pixels.
+    """Render settings.
+
+    Samples per pixel of the beauty pass, the background and the exact alpha; the fraction of full size at which the
+    smooth background is rendered; the side in pixels of the windows that a picture is rendered in.
     """
 
     beauty: int = 24

@@ -37,7 +37,7 @@ class Stage:
         self._scene.view_layers[0].material_override = self._white if on else None
 
     def quality(self, samples: int, bounces: int, denoise: bool, seed: int, threshold: float) -> None:
-        """Samples per pixel at most, light bounces, denoising, the sampling seed, and the noise at which a pixel is done."""
+        """Most samples per pixel, light bounces, denoising, sampling seed, and the noise at which a pixel is done."""
         c = self._scene.cycles
         c.samples, c.seed = samples, seed
         c.use_adaptive_sampling, c.adaptive_threshold = True, threshold
@@ -214,7 +214,7 @@ def _look(back: NDArray[np.float64], place: NDArray[np.float64]) -> Any:
 
 
 def _world(bpy: Any) -> None:
-    """A room that is light above and grey at the horizon: metal needs something to reflect, and an edge needs a dark."""
+    """A room that is light above, with a dark flag round it: metal needs something to reflect, its edges a dark."""
     world = bpy.data.worlds.new("room")
     bpy.context.scene.world = world
     tree = world.node_tree

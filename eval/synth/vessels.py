@@ -57,7 +57,7 @@ def cup(seed: int) -> Arrangement:
         ]
     )
     outer = p.smooth(lines, 90)[:, [0, 2]]
-    inner = outer[::-1] + [-0.24, 0.0]
+    inner = outer[::-1] - np.array([0.24, 0.0])
     inner = inner[inner[:, 1] > 0.55]
     rim = np.array([[lip - 0.03, height + 0.07], [lip - 0.12, height + 0.10], [lip - 0.21, height + 0.07]])
     bottom = np.array([[inner[-1, 0] - 0.5, 0.42], [0.0, 0.36]])
