@@ -83,7 +83,7 @@ def gaussian_window(height: int, width: int) -> FloatArray:
 
 
 def gaussian_full_canvas(canvas: Array, plan: MosaicPlan) -> Array | None:
-    """The usual way: sum tile * window and window over float32 canvases, divide at the end; the fastest numpy form."""
+    """The usual way: sum tile * window and window over float32 canvases, divide at the end."""
     channels = 1 if canvas.ndim == 2 else canvas.shape[2]
     window = gaussian_window(plan.ys.tile, plan.xs.tile)
     window_c = np.repeat(window, channels, axis=1)
@@ -140,9 +140,9 @@ def peak_over(work: Callable[[], object]) -> float | None:
 
 
 def largest_error(merged: Array, canvas: Array) -> float:
-    """Largest absolute difference, in bands."""
+    """Largest absolute difference, in bands; NaN where anything is NaN."""
     bands = range(0, len(canvas), 256)
-    return max(float(np.abs(merged[y : y + 256].astype(np.float64) - canvas[y : y + 256]).max()) for y in bands)
+    return float(np.max([np.abs(merged[y : y + 256].astype(np.float64) - canvas[y : y + 256]).max() for y in bands]))
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
