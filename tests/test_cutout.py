@@ -1,0 +1,161 @@
+"""The main job from Python, and the laws that only the whole pipeline can break."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import segtile
+from segtile import cutout as cutout_job
+from segtile.errors import BadInput, NothingFound, OverLimit, ReadError
+from segtile.recipe import build_recipe
+from segtile.refine.base import make_patch
+
+
+class LocalRefiner:
+    """Alpha from a small neighbourhood: darker than its blurred surroundings means object; reach 12 px."""
+
+    name = "local"
+    tile = 256
+    halo = 32
+    channels: tuple[str, ...] = ()
+    reach = 12
+
+    def __init__(self):
+        self.seen = []
+
+    def refine(self, x):
+        self.seen.append(x)
+        luma = np.ascontiguousarray(x.rgb.mean(2))
+        smooth = cv2.GaussianBlur(luma, (2 * self.reach + 1,) * 2, 3.0, borderType=cv2.BORDER_REFLECT_101)
+        return make_patch(x, np.clip((0.93 - smooth) * 4, 0, 1).astype(np.float32), reach=self.reach)
+
+
+@pytest.fixture
+def local(monkeypatch):
+    refiner = LocalRefiner()
+    monkeypatch.setattr("segtile.cutout.get_refiner", lambda name: refiner)
+    return refiner
+
+
+def alpha_of(picture, **sections):
+    with segtile.cutout(picture, recipe=build_recipe(**sections)) as cut:
+        return cut.store.rows(0, picture.shape[0])
+
+
+def test_result_holds_what_people_ask_for(ring_scene, tmp_path):
+    picture, alpha = ring_scene
+    with segtile.cutout(picture) as cut:
+        assert cut.alpha.shape == alpha.shape
+        assert cut.alpha.dtype == np.uint8
+        assert np.abs(cut.alpha / 255 - alpha).mean() < 0.002
+        assert cut.rgba.shape == (*alpha.shape, 4)
+        np.testing.assert_array_equal(cut.rgba[..., :3], picture)
+        cut.save(tmp_path / "ring.png")
+        assert cut._repr_png_().startswith(b"\x89PNG")
+        assert cut.result.coarse == "studio"
+        assert cut.result.refine == "matting"
+        assert cut.result.tiles_refined == cut.result.tiles_planned <= cut.result.tiles_uniform
+        assert "ring" not in cut.result.input
+    saved = np.asarray(Image.open(tmp_path / "ring.png"))
+    assert np.abs(saved[..., 3] / 255 - alpha).mean() < 0.002
+
+
+def test_path_array_and_pil_image_agree(ring_scene, tmp_path):
+    picture, _ = ring_scene
+    path = tmp_path / "ring.png"
+    Image.fromarray(picture).save(path)
+    masks = [segtile.mask(source) for source in (path, str(path), picture, Image.fromarray(picture))]
+    for mask in masks[1:]:
+        np.testing.assert_array_equal(mask, masks[0])
+
+
+def test_sixteen_bits_stay_sixteen(ring_scene):
+    picture = ring_scene[0].astype(np.uint16) * 257
+    with segtile.cutout(picture) as cut:
+        assert cut.alpha.dtype == np.uint16
+        assert cut.rgba.dtype == np.uint16
+
+
+@pytest.mark.parametrize("kind", ["aligned", "uniform"])
+def test_tiled_equals_whole_for_a_local_refiner(ring_scene, local, kind):
+    picture = ring_scene[0]
+    tiled = alpha_of(picture, grid={"tile": 200, "halo": 32, "kind": kind})
+    assert len(local.seen) > 4
+    whole = alpha_of(picture, grid={"tile": 2048, "halo": 0, "kind": kind})
+    assert local.seen[-1].rgb.shape == picture.shape
+    assert np.abs(tiled.astype(int) - whole).max() < 65535 / 255
+
+
+def test_threads_change_nothing(ring_scene):
+    picture = ring_scene[0]
+    grid = {"tile": 256, "halo": 48}
+    one, two, five = (alpha_of(picture, grid=grid, refine={"threads": n}) for n in (1, 2, 5))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, five)
+
+
+def test_a_tile_sees_only_whole_picture_values(ring_scene, local):
+    """The same pixel has the same input in every tile that reads it."""
+    local.channels = ("solar4", "signed")
+    alpha_of(ring_scene[0], grid={"tile": 200, "halo": 40})
+    compared = 0
+    for i, a in enumerate(local.seen):
+        for b in local.seen[:i]:
+            both = a.tile.read & b.tile.read
+            if both.empty:
+                continue
+            compared += 1
+            mine, other = both.within(a.tile.read).slices, both.within(b.tile.read).slices
+            for name in ("rgb", "prob", "band", "background", "channels"):
+                np.testing.assert_array_equal(getattr(a, name)[mine], getattr(b, name)[other])
+    assert compared > 3
+    local.seen.clear()
+    alpha_of(ring_scene[0], grid={"tile": 200, "halo": 40}, refine={"solar": False})
+    assert local.seen[0].channels is None
+
+
+def test_a_refiner_that_fails_frees_everything(ring_scene, local, monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    def broken(x):
+        raise BadInput("no weights today")
+
+    monkeypatch.setattr(local, "refine", broken)
+    with pytest.raises(BadInput, match="today"):
+        segtile.cutout(ring_scene[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(NothingFound, match="nothing found"):
+        segtile.cutout(np.full((80, 100, 3), 240, np.uint8))
+    with pytest.raises(ReadError, match=r"none\.png"):
+        segtile.cutout(tmp_path / "none.png")
+    with pytest.raises(BadInput):
+        segtile.cutout(np.zeros((10, 10, 3), np.float32))
+    with pytest.raises(BadInput, match=r"grid\.tile"):
+        segtile.cutout(np.zeros((10, 10, 3), np.uint8), tile=1)
+
+
+def test_memory_limit_is_said_before_the_work(ring_scene, local):
+    with pytest.raises(OverLimit, match=r"256 MB.*--tile"):
+        segtile.cutout(ring_scene[0], recipe=build_recipe(limits={"memory_mb": 256}))
+    assert not local.seen
+
+
+def test_the_module_and_the_function_can_both_be_called(ring_scene):
+    assert callable(cutout_job)
+    import segtile.cutout
+
+    with segtile.cutout(ring_scene[0][:300, :400]) as cut:
+        assert isinstance(cut, segtile.Cutout)
+
+
+def test_plan_grid(ring_scene):
+    plan = segtile.plan_grid(ring_scene[0], recipe=build_recipe(grid={"tile": 256, "halo": 32}))
+    assert plan.stats.tiles == len(plan.grid.tiles) <= plan.stats.tiles_uniform
+    plan.raster.close()
