@@ -1,97 +1,254 @@
-"""The coarse pass without weights: model the background, and what it does not explain is the object."""
+"""The coarse pass without weights: model the background; what it does not explain is the object.
+
+A plain or smoothly lit background is a smooth surface with a little noise. A cell belongs to the object where it is
+brighter, or of another chroma, than light and shadow on that surface can make it, or where sharp edges cut it off from
+the background. Shadows keep the surface's chroma and end softly; holes show the surface itself and stay open.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from segtile.coarse.band import distance_to, drop_dust, label_objects, make_band
-from segtile.coarse.evidence import blur, find_edges, opponent, tone_and_chroma
-from segtile.coarse.surface import fit_surface
-from segtile.types import Background, Box, CoarseMap, FloatArray
+from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, opponent, tone_and_chroma
+from segtile.coarse.surface import Surface, fit_surface
+from segtile.coarse.walker import WALK_SIDE, walk
+from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
 
-GAP = 2
+#: Cells closer than this to a sharp edge are judged by themselves, not by the walker, which sees coarser cells.
+EDGE_ZONE = 2.5
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The modelled background: surface, thresholds (levels) for tone and chroma, noise per opponent axis, plainness."""
+
+    surface: Surface
+    tone_limit: float
+    chroma_limit: float
+    noise: FloatArray
+    plain: float
 
 
 def studio_pass(preview: FloatArray, frame: Box) -> CoarseMap:
+    """Look at a picture as a photographer's studio shot."""
     h, w = preview.shape[:2]
-    scale = max(frame.width / w, frame.height / h)
     if min(h, w) < 8:
-        z = np.zeros((h, w), np.float32)
-        return CoarseMap(z, z > 1, z.astype(np.int32), scale, frame, "studio", None, ("The picture is too small to look at.",))
+        return _constant(preview, frame, 0.0, "The picture is too small to tell an object from its background.")
     opp = opponent(preview)
     edges = find_edges(opp)
-    core = distance_to(edges.mask) > GAP
-    count, comp = cv2.connectedComponents(core.astype(np.uint8), connectivity=4)
+    ground = find_ground(opp, edges)
+    if ground is None:
+        return _constant(preview, frame, 1.0, "No background was found: the whole picture is kept as object.")
+    view = _view(opp, edges, ground)
+    belief = _walk(opp, edges, ground, view)
+    prob, doubt = _compose(opp, ground, view, belief)
+    keep = drop_dust(prob >= 0.5)
+    far = distance_to(keep) > 6
+    prob[far] = 0
+    band = make_band(prob, doubt & ~far, 3.0 + 1.5 / max(1.0, frame.width / w))
+    labels = label_objects(prob, band)
+    background = Background(_to_srgb(ground.surface.tone), _frame_noise(preview, ground, frame))
+    scale = max(frame.width / w, frame.height / h)
+    return CoarseMap(prob, band, labels, scale, frame, "studio", background, ())
+
+
+def find_ground(opp: FloatArray, edges: Edges) -> Ground | None:
+    """Find and model the background, or None where no smooth area reaches the border of the picture."""
+    h, w = opp.shape[:2]
     border = np.zeros((h, w), bool)
     border[[0, -1]] = True
     border[:, [0, -1]] = True
-    onb = np.bincount(comp[border], minlength=count)
-    onb[0] = 0
-    main = int(onb.argmax())
-    surf = fit_surface(opp, (onb > 0)[comp], comp == main) if onb.sum() > 0 else None
-    if surf is None:
-        one = np.ones((h, w), np.float32)
-        return CoarseMap(one, one > 1, one.astype(np.int32), scale, frame, "studio", None, ("No background was found: the whole picture is kept.",))
-    start = comp == main
-    sm = blur(opp, 1.0)
-    ts, cs = tone_and_chroma(sm, surf.tone)
-    n_t = robust(ts[start])
-    n_c = robust(cs[start]) * 1.5
-    thr_t = max(1.0, 4 * n_t, 3 * float(surf.spread[0]))
-    thr_c = max(1.0, 4 * n_c, 3 * float(np.hypot(*surf.spread[1:])))
-    ratio = sm[..., 0] / np.maximum(surf.tone[..., 0], 8)
-    bglike = (np.abs(ts) < thr_t) & (cs < thr_c)
-    shadow = (ts <= -thr_t) & (ratio > 0.3) & (cs < thr_c + 0.06 * np.abs(ts))
-    solid = ~bglike & ~shadow
-    blocked = edges.mask | solid
-    core2 = distance_to(blocked) > GAP
-    count, comp = cv2.connectedComponents(core2.astype(np.uint8), connectivity=4)
-    onb = np.bincount(comp[border], minlength=count)
-    area = np.bincount(comp.ravel(), minlength=count)
-    bgc = np.bincount(comp.ravel(), weights=bglike.ravel(), minlength=count)
-    share = bgc / np.maximum(area, 1)
-    isbg = ((onb > 0) & (share > 0.3) & (area > 20)) | ((onb == 0) & (share > 0.6))
-    isbg[0] = False
-    amb = (onb == 0) & (share <= 0.6) & (share > 0.05)
-    amb[0] = False
-    reached = isbg[comp]
-    near = nearest(reached)
-    local = sm.reshape(-1, 3)[near]
-    dist_bg = distance_to(reached)
-    tl, cl = tone_and_chroma(blur(opp, 0.8), local)
-    ev = np.maximum(np.abs(tl) - thr_t * 0.7, 0) + np.maximum(cl - thr_c * 0.7, 0)
-    top = cv2.dilate(ev, np.ones((9, 9)))
-    prob = np.where(top > 0.5 * thr_t, ev / np.maximum(top, 1e-3), 0).astype(np.float32)
-    inner = core2 & ~reached
-    prob[inner] = 1
-    deep = dist_bg > 8
-    prob[deep & ~reached] = 1
-    prob[reached] = 0
-    doubt = amb[comp]
-    keep = drop_dust((prob >= 0.5))
-    far = distance_to(keep) > 6
-    prob[far] = 0
-    band = make_band(prob, doubt & ~far, 3.0)
-    noise = np.full(3, robust((preview[..., 1] - blur(preview, 1.0)[..., 1])[start]), np.float32)
-    tone = from_opponent(surf.tone)
-    return CoarseMap(prob, band, label_objects(prob, band), scale, frame, "studio", Background(tone, noise), ())
+    from_edge = distance_to(edges.mask)
+    for gap in (8, 4, 2, 1):
+        count, comp = cv2.connectedComponents((from_edge > gap).astype(np.uint8), connectivity=4)
+        on_border = np.bincount(comp[border], minlength=count)
+        on_border[0] = 0
+        if on_border.sum() > 0.2 * border.sum():
+            break
+    if on_border.sum() == 0:
+        return None
+    surface = fit_surface(opp, (on_border > 0)[comp], comp == on_border.argmax())
+    if surface is None:
+        return None
+    used = cv2.resize(surface.used.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+    fine = opp - blur(opp, 2.0)
+    noise = np.array([_spread(fine[..., i][used]) for i in range(3)], np.float32)
+    tone_limit = max(1.0, 1.4 * float(noise[0]), 4 * float(surface.spread[0]))
+    chroma_limit = max(1.0, 1.4 * float(np.hypot(noise[1], noise[2])), 4 * float(np.hypot(*surface.spread[1:])))
+    return Ground(surface, tone_limit, chroma_limit, noise, 1.0)
 
 
-def from_opponent(opp):
-    from segtile.coarse.evidence import OPPONENT
+@dataclass(frozen=True)
+class View:
+    """What every later step asks of a cell: tone and chroma distance to the background, how dark, how near an edge.
+
+    `tone` and `chroma` (h, w) float32 in levels, chroma averaged over smooth surroundings; `ratio` tone over the
+    background's; `smooth` (h, w, 3) opponent values; `zone` (h, w) bool, near a sharp edge; `tint` the chroma distance
+    that the background itself stays under; `shade` the deepest shadow (1 - ratio) that smooth ground shows.
+    """
+
+    smooth: FloatArray
+    tone: FloatArray
+    chroma: FloatArray
+    ratio: FloatArray
+    zone: BoolArray
+    tint: float
+    shade: float
+
+
+def _view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
+    smooth = blur(opp, 1.0)
+    tone, fine_chroma = tone_and_chroma(smooth, ground.surface.tone)
+    zone = distance_to(edges.mask) <= EDGE_ZONE
+    free = (~zone).astype(np.float32)
+    mass = blur(free, 3.0)
+    wide = blur(opp * free[..., None], 3.0) / np.maximum(mass, 1e-3)[..., None]
+    _, chroma = tone_and_chroma(wide, ground.surface.tone)
+    chroma = np.where(mass > 0.05, chroma, fine_chroma).astype(np.float32)
+    ratio = smooth[..., 0] / np.maximum(ground.surface.tone[..., 0], 8)
+    calm = ~zone & (np.abs(tone) < ground.tone_limit)
+    tint = max(0.5, 3 * float(np.median(chroma[calm])), 4 * float(np.hypot(*ground.surface.spread[1:]))) if calm.any() else 1.0
+    soft = ~zone & (chroma < tint)
+    reach = _reached(soft)
+    shade = 1 - float(np.percentile(ratio[reach], 1)) if reach.any() else 0.0
+    return View(smooth, tone, chroma, ratio, zone, tint, max(0.0, min(shade, 0.5)))
+
+
+def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArray:
+    """The walker's probability of object, on the map."""
+    h, w = opp.shape[:2]
+    dark = np.minimum(view.tone, 0)
+    bright = np.maximum(view.tone - ground.tone_limit, 0) / 8
+    coloured = (np.maximum(view.chroma - view.tint + 0.04 * dark, 0) / 15) ** 2
+    black = np.maximum(0.5 - view.ratio, 0) * 4
+    calm = np.exp(-2 * (view.chroma / view.tint) ** 2)
+    allowed = 0.03 + 1.3 * view.shade
+    depth = 1 - view.ratio
+    for_object = np.clip(bright + coloured + black, 0, 1) * 0.3
+    for_background = calm * np.exp(-2 * (view.tone / ground.tone_limit) ** 2) * 0.03
+    for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * 0.001
+    for_object += np.clip(depth / allowed - 1.0, 0, 1) * 0.0005
+    for_object[edges.mask] = 0
+    for_background[edges.mask] = 0
+    half = find_edges(cv2.resize(opp, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
+    wide = cv2.resize(half.strength / half.weak, (w, h), interpolation=cv2.INTER_LINEAR)
+    resistance = np.maximum(edges.strength / edges.weak, 0.8 * wide)
+    factor = max(1, -(-max(h, w) // WALK_SIDE))
+    gain = (factor * max(h, w) / (factor * WALK_SIDE)) ** 2 if factor == 1 else 1.0
+    belief = walk(
+        _pool(resistance, factor, "max"),
+        np.float32(gain) * _pool(for_object, factor, "mean"),
+        np.float32(gain) * _pool(for_background, factor, "mean"),
+    )
+    tall = cv2.resize(belief, (belief.shape[1] * factor, belief.shape[0] * factor), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(tall[:h, :w])
+
+
+def _pool(a: FloatArray, factor: int, how: str) -> FloatArray:
+    h, w = a.shape
+    rows, cols = -(-h // factor), -(-w // factor)
+    padded = np.pad(a, ((0, rows * factor - h), (0, cols * factor - w)), mode="edge")
+    blocks = padded.reshape(rows, factor, cols, factor)
+    return np.ascontiguousarray(blocks.max(axis=(1, 3)) if how == "max" else blocks.mean(axis=(1, 3)), np.float32)
+
+
+def _compose(opp: FloatArray, ground: Ground, view: View, belief: FloatArray) -> tuple[FloatArray, BoolArray]:
+    zone = view.zone
+    outer = _reached(~zone & (belief < 0.4))
+    evidence = _evidence(opp, ground, view, outer)
+    prob = belief.copy()
+    for part in (~zone & ~outer & (belief < 0.5), ~zone & ~outer & (belief >= 0.5)):
+        holes = _hole_chance(ground, view, part, outer, evidence)
+        known = holes >= 0
+        prob[known] = 1 - holes[known]
+    top = cv2.dilate(evidence, np.ones((7, 7), np.uint8))
+    local = np.where(top > 0.5 * ground.tone_limit, np.minimum(1, 1.2 * evidence / np.maximum(top, 1e-3)), 0)
+    prob = np.where(zone, local, prob).astype(np.float32)
+    doubt = ~zone & (prob > 0.15) & (prob < 0.85)
+    return prob, doubt
+
+
+def _reached(smooth_background: BoolArray) -> BoolArray:
+    count, comp = cv2.connectedComponents(smooth_background.astype(np.uint8), connectivity=4)
+    rim = np.concatenate([comp[0], comp[-1], comp[:, 0], comp[:, -1]])
+    keep = np.bincount(rim, minlength=count) > 0
+    keep[0] = False
+    return np.asarray(keep[comp])
+
+
+def _evidence(opp: FloatArray, ground: Ground, view: View, outer: BoolArray) -> FloatArray:
+    """How far a cell is from everything that the background could look like here, in levels beyond the limits."""
+    local = view.smooth.reshape(-1, 3)[nearest(outer)] if outer.any() else ground.surface.tone
+    fine = blur(opp, 0.7)
+    tone, chroma = tone_and_chroma(fine, ground.surface.tone)
+    tone_here, chroma_here = tone_and_chroma(fine, local)
+    bright = np.maximum(tone - 0.7 * ground.tone_limit, 0)
+    dark = np.maximum(np.minimum(-tone_here, -tone) - 0.7 * ground.tone_limit, 0)
+    coloured = np.maximum(np.minimum(chroma, chroma_here) - 0.7 * ground.chroma_limit, 0)
+    return bright + dark + coloured
+
+
+def _hole_chance(
+    ground: Ground, view: View, part: BoolArray, outer: BoolArray, evidence: FloatArray
+) -> FloatArray:
+    """Chance that an enclosed smooth region shows the background, -1 outside such regions."""
+    count, comp = cv2.connectedComponents(part.astype(np.uint8), connectivity=4)
+    if count == 1 or not outer.any():
+        return np.full(part.shape, -1, np.float32)
+    beside = cv2.dilate(outer.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    is_open = np.bincount(comp[beside], minlength=count) > 0
+    area = np.maximum(np.bincount(comp.ravel(), minlength=count), 1)
+
+    def mean(values: FloatArray) -> npt.NDArray[np.float64]:
+        return np.bincount(comp.ravel(), weights=values.ravel(), minlength=count) / area
+
+    base = np.maximum(ground.surface.tone[..., 0], 8)
+    here = np.minimum(view.ratio.ravel()[nearest(outer)], 1).reshape(part.shape)
+    deeper = mean(here) - mean(view.ratio)
+    tone_fits = np.clip(1.5 - deeper / (0.02 + view.shade), 0, 1)
+    not_bright = np.clip(2 - mean(view.tone) / ground.tone_limit, 0, 1)
+    chroma_fits = np.clip(2.5 - mean(view.chroma) / view.tint, 0, 1)
+    rim_evidence = cv2.dilate(evidence, np.ones((13, 13), np.uint8))
+    rim = part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    length = np.maximum(np.bincount(comp[rim], minlength=count), 1)
+    wall = np.bincount(comp[rim], weights=rim_evidence[rim], minlength=count) / length
+    own = np.abs(deeper) * mean(base) + ground.tone_limit
+    walled = np.clip((wall / own - 1.0) / 2, 0, 1)
+    chance = (tone_fits * not_bright * chroma_fits * walled).astype(np.float32)
+    chance[is_open] = -1
+    chance[0] = -1
+    return np.asarray(chance[comp])
+
+
+def nearest(mask: BoolArray) -> npt.NDArray[np.int64]:
+    """Flat index of the nearest True cell of every cell."""
+    _, label = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    index = np.zeros(int(label.max()) + 1, np.int64)
+    index[label[mask]] = np.flatnonzero(mask)
+    return np.asarray(index[label])
+
+
+def _constant(preview: FloatArray, frame: Box, value: float, note: str) -> CoarseMap:
+    h, w = preview.shape[:2]
+    prob = np.full((h, w), value, np.float32)
+    scale = max(frame.width / w, frame.height / h)
+    return CoarseMap(prob, np.zeros((h, w), bool), prob.astype(np.int32), scale, frame, "studio", None, (note,))
+
+
+def _to_srgb(opp: FloatArray) -> FloatArray:
     return np.clip(cv2.transform(opp, np.linalg.inv(OPPONENT).astype(np.float32)), 0, 1)
 
 
-def nearest(mask):
-    """Flat index of the nearest True cell."""
-    _, lab = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    idx = np.zeros(lab.max() + 1, np.int64)
-    idx[lab[mask]] = np.flatnonzero(mask)
-    return idx[lab]
+def _frame_noise(preview: FloatArray, ground: Ground, frame: Box) -> FloatArray:
+    return np.full(3, 0.003, np.float32)
 
 
-def robust(v):
-    return 1.4826 * float(np.median(np.abs(v - np.median(v)))) if v.size else 0.0
+def _spread(values: FloatArray) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0

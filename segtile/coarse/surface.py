@@ -53,19 +53,20 @@ def fit_surface(opp: FloatArray, allowed: BoolArray, start: BoolArray) -> Surfac
         trusted = free
     if free.sum() < 4:
         return None
-    weights = trusted.astype(np.float64)
     flat = values.reshape(-1, 3).astype(np.float64)
-    fitted = flat
-    for order in (0, 1, 2, 3):
+    # The median stands up to a start of which nearly half is object; least squares from there on.
+    fitted = np.broadcast_to(np.median(values[trusted], axis=0), values.shape).astype(np.float64)
+    weights = _biweight(values - fitted, free, trusted)
+    for order in (1, 2, 3):
         basis = _basis(size, order)
         if free.sum() < 4 * basis.shape[1]:
             break
         for _ in range(6):
-            fitted = _least_squares(basis, flat, weights.ravel())
-            weights = _biweight(values - fitted.reshape(values.shape), free, weights > 0)
-    residual = values - fitted.reshape(values.shape).astype(np.float32)
-    residual = _follow(residual.astype(np.float32), weights.astype(np.float32), 0.06 * max(size))
-    surface = fitted.reshape(values.shape).astype(np.float32) + residual
+            fitted = _least_squares(basis, flat, weights.ravel()).reshape(values.shape)
+            weights = _biweight(values - fitted, free, weights > 0)
+    residual = values - fitted.astype(np.float32)
+    residual = _follow(residual, weights.astype(np.float32), 0.06 * max(size))
+    surface = fitted.astype(np.float32) + residual
     used = weights > 0.2
     spread = _robust_std((values - surface)[used])
     tone = cv2.resize(surface, (w, h), interpolation=cv2.INTER_CUBIC)
@@ -97,7 +98,9 @@ def _biweight(
     residual: npt.NDArray[np.float64], free: BoolArray, current: BoolArray
 ) -> npt.NDArray[np.float64]:
     """Tukey weights of every free cell, scaled by the spread of the cells that carry the fit now."""
-    scale = np.maximum(_robust_std(residual[current & free]).astype(np.float64), 0.25)
+    near = residual[current & free]
+    # Around zero, not around their own median: a fit that misses its cells must look further, not drop them all.
+    scale = np.maximum(1.4826 * np.median(np.abs(near), axis=0) if len(near) else np.zeros(3), 0.25)
     distance = np.sqrt(((residual / scale) ** 2).sum(axis=2))
     weights = np.clip(1 - (distance / 7.0) ** 2, 0, None) ** 2
     return np.asarray(np.where(free, weights, 0.0))
