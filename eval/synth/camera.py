@@ -32,11 +32,6 @@ class Camera:
         gain = self.focal / SENSOR_MM * max(self.width, self.height) / -p[:, 2]
         return np.column_stack([self.width / 2 + p[:, 0] * gain, self.height / 2 - p[:, 1] * gain])
 
-    @property
-    def distance(self) -> float:
-        """Distance of the camera from the table's origin, in centimetres."""
-        return float(np.linalg.norm(self.matrix[:3, 3]))
-
 
 def frame(scene: Arrangement, width: int, height: int, view: View | None = None) -> Camera:
     """The camera of the scene's view whose frame the objects fill, centred, to the share the view asks for."""

@@ -27,7 +27,7 @@ from eval.synth import stage
 from eval.synth.camera import Camera, frame
 from eval.synth.materials import MATERIALS
 from eval.synth.objects import arrange
-from eval.synth.spec import Arrangement, Quality, SceneSpec
+from eval.synth.spec import Arrangement, SceneSpec
 
 log = logging.getLogger("segtile")
 Window = tuple[int, int, int, int]
@@ -181,6 +181,3 @@ def _save(file: Path, array: NDArray[Any]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-__all__ = ["Camera", "Layers", "Quality", "digest", "load_bpy", "render", "windows"]

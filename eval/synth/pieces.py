@@ -89,19 +89,6 @@ def spiral(turns: float, start: float, end: float, n: int = 160) -> Points:
     return np.column_stack([r * np.cos(a), r * np.sin(a), np.zeros(n)])
 
 
-def scroll(length: float, curl: float, turns: float = 1.3, n: int = 240) -> Points:
-    """A C-scroll (n, 3): a bow along y of the given length whose ends curl inwards to radius `curl`."""
-    s = np.linspace(-1.0, 1.0, n)
-    bend = 2 * np.pi * turns
-    angle = np.sign(s) * (0.5 * np.abs(s) * 1.2 + bend * np.clip(np.abs(s) - 0.25, 0, None) ** 2 / 0.5625)
-    step = np.column_stack([-np.sin(angle), np.cos(angle), np.zeros(n)])
-    path = np.cumsum(step, axis=0)
-    path -= path[n // 2]
-    path *= length / float(np.ptp(path[:, 1]))
-    width = float(np.ptp(path[:, 0]))
-    return path * [min(1.0, 2.6 * curl / width), 1.0, 1.0]
-
-
 def drop_loop(length: float, width: float, n: int = 120) -> Points:
     """A closed tear-drop (n, 3) with its tip at the origin and its belly at x = length."""
     a = np.linspace(0.0, 2 * np.pi, n, endpoint=False)

@@ -36,9 +36,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample(SceneSpec("flatlay", "flatlay", 9, 2400, 1800, FINE, Look(0.93))),
     Sample(SceneSpec("filigree", "filigree", 8, 2000, 1500, FINE, Look(0.945))),
     Sample(
-        SceneSpec(
-            "pearls_white", "pearls", 7, 1600, 1200, FINE, Look(0.945, contrast=0.04, shadow=0.45, noise=0.0009)
-        ),
+        SceneSpec("pearls_white", "pearls", 7, 1600, 1200, FINE, Look(0.945, contrast=0.04, shadow=0.45, noise=0.0009)),
         ".tif",
         16,
         "p3",

@@ -19,9 +19,9 @@ each = pytest.mark.parametrize("row", ROWS, ids=[r["file"] for r in ROWS])
 
 
 def load(name: str) -> np.ndarray:
-    """Encoded values 0..1 at most 1500 px tall bands at a time are not needed here: one picture is small enough."""
+    """Every second row and column of a picture, whole numbers: (h, w, C) or (h, w)."""
     image = pyvips.Image.new_from_file(str(FOLDER / name))
-    return np.asarray(image.numpy())
+    return np.asarray(image.subsample(2, 2).numpy()).squeeze()
 
 
 def test_table_lists_every_sample_and_all_is_under_25_mb() -> None:
@@ -47,7 +47,7 @@ def test_picture_and_alpha_agree_in_size_and_depth(row: dict[str, Any]) -> None:
 
 @each
 def test_alpha_is_soft_at_the_edge_and_certain_elsewhere(row: dict[str, Any]) -> None:
-    alpha = load(row["alpha"]).squeeze()
+    alpha = load(row["alpha"])
     top = 65535 if row["bits"] == 16 else 255
     between = float(((alpha > 0) & (alpha < top)).mean())
     assert 0 < between < 0.05
@@ -57,8 +57,8 @@ def test_alpha_is_soft_at_the_edge_and_certain_elsewhere(row: dict[str, Any]) ->
 
 @each
 def test_exposure_is_not_clipped_and_the_sweep_is_light(row: dict[str, Any]) -> None:
-    pixels = load(row["file"])[::2, ::2]
-    alpha = load(row["alpha"]).squeeze()[::2, ::2]
+    pixels = load(row["file"])
+    alpha = load(row["alpha"])
     top = 65535 if row["bits"] == 16 else 255
     assert float((pixels == top).mean()) < 1e-4
     white = np.percentile(pixels[alpha == 0].mean(axis=-1), composite.WHITE_RANK) / top
@@ -67,8 +67,8 @@ def test_exposure_is_not_clipped_and_the_sweep_is_light(row: dict[str, Any]) -> 
 
 @each
 def test_contrast_is_as_the_table_says(row: dict[str, Any]) -> None:
-    pixels = load(row["file"])[::2, ::2]
-    alpha = load(row["alpha"]).squeeze()[::2, ::2]
+    pixels = load(row["file"])
+    alpha = load(row["alpha"])
     top = 65535 if row["bits"] == 16 else 255
     luma = pixels.astype(np.float32) @ composite.LUMA / top
     white = float(np.percentile(luma[alpha == 0], composite.WHITE_RANK))
