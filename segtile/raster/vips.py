@@ -31,6 +31,17 @@ pyvips.cache_set_max(0)
 #: Pictures of at most this many decoded bytes are kept in memory instead of a scratch file.
 IN_MEMORY = 64 << 20
 
+# Asked for by name: others hold free text, which may be in any encoding.
+_FIELDS = (
+    "icc-profile-data",
+    "exif-data",
+    "orientation",
+    "resolution-unit",
+    "xres",
+    "yres",
+    "n-pages",
+    "bits-per-sample",
+)
 _DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
 _SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}
 _NAMES: dict[Format, str] = {"jpeg": "JPEG", "png": "PNG", "tiff": "TIFF", "webp": "WebP"}
@@ -48,7 +59,8 @@ _PREFIX = re.compile(r"^(unable to call \w+|Vips\w+|vips\w+|tiff2vips|pngload\w*
 class Header:
     """What a file says of itself; sizes as stored, before it is turned upright.
 
-    `bands` colour bands and `extra` further ones behind them; `fields` are libvips' metadata by name.
+    `bands` colour bands and `extra` further ones behind them; `fields` are libvips' metadata by name, those of
+    `_FIELDS` that the file has.
     """
 
     path: Path
@@ -76,7 +88,7 @@ def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
     with _reading:
         try:
             image = _load(path, kind)
-            fields = {name: image.get(name) for name in image.get_fields() if not name.startswith("exif-ifd")}
+            fields = {name: image.get(name) for name in _FIELDS if image.get_typeof(name)}
         except pyvips.Error as error:
             raise ReadError(f"{str(path)!r} cannot be read as {_NAMES[kind]}: {gist(error.detail)}.") from error
     width, height = image.width, image.height
@@ -108,26 +120,33 @@ def decode(header: Header, keep: int) -> tuple[PixelSource, tuple[str, ...]]:
     """
     name = str(header.path)
     needed = header.nbytes // (header.bands + header.extra) * keep
+    failure = None
     with _reading:
         try:
-            image = _load(header.path, header.format)
-            _take_notes()
-            if image.width != header.width or image.height != header.height or image.bands < keep:
-                raise ReadError(f"{name!r} has changed since it was opened.")
-            if image.bands > keep:
-                image = image.extract_band(0, n=keep)
-            source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
-            notes = _take_notes()
+            source, notes = _run(header, keep, needed)
         except pyvips.Error as error:
-            if "No space left" in error.detail:
-                raise ReadError(_no_room(name, needed)) from error
-            raise ReadError(f"{name!r} is damaged or incomplete: {gist(error.detail)}.") from error
+            failure = str(error.detail)
+    # Raised here, where nothing refers to the decoder any more: one that outlives its log handler writes to stderr.
+    if failure is not None:
+        raise ReadError(_no_room(name, needed) if "No space left" in failure else _broken(name, failure))
     damage = [line for line in notes.splitlines() if line.strip() and not _STRAY.search(line)]
     if damage:
         source.close()
-        raise ReadError(f"{name!r} is damaged or incomplete: {gist(damage[0])}.")
+        raise ReadError(_broken(name, damage[0]))
     warnings = (f"{name!r} may be damaged, its decoder reported: {gist(notes)}.",) if notes.strip() else ()
     return source, warnings
+
+
+def _run(header: Header, keep: int, needed: int) -> tuple[PixelSource, str]:
+    """Decode, and what libvips noted meanwhile without failing."""
+    image = _load(header.path, header.format)
+    _take_notes()
+    if image.width != header.width or image.height != header.height or image.bands < keep:
+        raise ReadError(f"{str(header.path)!r} has changed since it was opened.")
+    if image.bands > keep:
+        image = image.extract_band(0, n=keep)
+    source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
+    return source, _take_notes()
 
 
 def gist(detail: str) -> str:
@@ -172,6 +191,13 @@ def _to_scratch(image: pyvips.Image, header: Header, needed: int, keep: int) -> 
         file.close()
         raise
     return ScratchPixels(file, (header.height, header.width, keep), header.dtype)
+
+
+def _broken(name: str, detail: str) -> str:
+    reason = gist(detail)
+    if "not supported" in reason or "unsupported" in reason:
+        return f"{name!r} is stored in a way that segtile does not read: {reason}; save it anew in a common layout."
+    return f"{name!r} is damaged or incomplete: {reason}."
 
 
 def _no_room(name: str, needed: int) -> str:
