@@ -15,7 +15,7 @@ from eval.synth.spec import Look
 
 Float = NDArray[np.float32]
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
-KNEE, CEILING = 0.70, 0.985  # linear light: where the shoulder begins and what no highlight exceeds
+KNEE, CEILING = 0.70, 0.955  # linear light: where the shoulder begins and what no highlight exceeds
 WHITE_RANK = 75.0  # percentile of the sweep's brightness that counts as its white
 NOISE_ROWS = 512
 
