@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtile.coarse.band import distance_to, drop_dust, label_objects, make_band
-from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, opponent, tone_and_chroma
+from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, gradient, opponent, tone_and_chroma
 from segtile.coarse.surface import Surface, fit_surface
 from segtile.coarse.walker import WALK_SIDE, walk
 from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
@@ -46,7 +46,7 @@ def studio_pass(preview: FloatArray, frame: Box) -> CoarseMap:
         return _constant(preview, frame, 1.0, "No background was found: the whole picture is kept as object.")
     view = _view(opp, edges, ground)
     belief = _walk(opp, edges, ground, view)
-    prob, doubt = _compose(opp, ground, view, belief)
+    prob, doubt = _compose(opp, edges, ground, view, belief)
     keep = drop_dust(prob >= 0.5)
     far = distance_to(keep) > 6
     prob[far] = 0
@@ -99,6 +99,7 @@ class View:
     zone: BoolArray
     tint: float
     shade: float
+    telling: float
 
 
 def _view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
@@ -116,7 +117,12 @@ def _view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
     soft = ~zone & (chroma < tint)
     reach = _reached(soft)
     shade = 1 - float(np.percentile(ratio[reach], 1)) if reach.any() else 0.0
-    return View(smooth, tone, chroma, ratio, zone, tint, max(0.0, min(shade, 0.5)))
+    shade = max(0.0, min(shade, 0.5))
+    # Where things stand out by tone and sharp edges, how often do they by chroma?
+    marked = edges.mask & (ratio < 1 - 0.05 - shade)
+    coloured = float((fine_chroma[marked] > 1.2 * ground.chroma_limit).mean()) if marked.any() else 0.0
+    telling = min(max((coloured - 0.4) / 0.35, 0.0), 1.0)
+    return View(smooth, tone, chroma, ratio, zone, tint, shade, telling)
 
 
 def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArray:
@@ -127,11 +133,12 @@ def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArr
     coloured = (np.maximum(view.chroma - view.tint + 0.04 * dark, 0) / 15) ** 2
     black = np.maximum(0.5 - view.ratio, 0) * 4
     calm = np.exp(-2 * (view.chroma / view.tint) ** 2)
-    allowed = 0.03 + 1.3 * view.shade
+    allowed = 0.03 + 1.3 * view.shade + 0.35 * view.telling
     depth = 1 - view.ratio
     for_object = np.clip(bright + coloured + black, 0, 1) * 0.3
+    for_object += 0.01 * view.telling * np.clip(view.chroma / view.tint - 1.2, 0, 1)
     for_background = calm * np.exp(-2 * (view.tone / ground.tone_limit) ** 2) * 0.03
-    for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * 0.001
+    for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * (0.001 + 0.003 * view.telling)
     for_object += np.clip(depth / allowed - 1.0, 0, 1) * 0.0005
     for_object[edges.mask] = 0
     for_background[edges.mask] = 0
@@ -157,7 +164,7 @@ def _pool(a: FloatArray, factor: int, how: str) -> FloatArray:
     return np.ascontiguousarray(blocks.max(axis=(1, 3)) if how == "max" else blocks.mean(axis=(1, 3)), np.float32)
 
 
-def _compose(opp: FloatArray, ground: Ground, view: View, belief: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _compose(opp: FloatArray, edges: Edges, ground: Ground, view: View, belief: FloatArray) -> tuple[FloatArray, BoolArray]:
     zone = view.zone
     outer = _reached(~zone & (belief < 0.4))
     evidence = _evidence(opp, ground, view, outer)
@@ -168,9 +175,36 @@ def _compose(opp: FloatArray, ground: Ground, view: View, belief: FloatArray) ->
         prob[known] = 1 - holes[known]
     top = cv2.dilate(evidence, np.ones((7, 7), np.uint8))
     local = np.where(top > 0.5 * ground.tone_limit, np.minimum(1, 1.2 * evidence / np.maximum(top, 1e-3)), 0)
-    prob = np.where(zone, local, prob).astype(np.float32)
+    steep = gradient(opp, 1.0)
+    apart = distance_to((~zone & (prob < 0.5)) | _pinholes(opp, ground, view, steep, top)) > 5.0
+    inner = np.minimum(1, (evidence + steep) / (4 * ground.tone_limit))
+    prob = np.where(zone, np.where(apart, inner, local), prob).astype(np.float32)
     doubt = ~zone & (prob > 0.15) & (prob < 0.85)
-    return prob, doubt
+    return prob, doubt | _unsupported(prob, edges)
+
+
+def _unsupported(prob: FloatArray, edges: Edges) -> BoolArray:
+    """Surroundings of an outline that runs where no sharp edge is: a shadow taken for object, or an edge not seen."""
+    inside = (prob >= 0.5).astype(np.uint8)
+    outline = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    bare = outline & (distance_to(edges.mask) > 2.0)
+    bare = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
+    return np.asarray(distance_to(bare) <= 0.008 * max(prob.shape))
+
+
+def _pinholes(opp: FloatArray, ground: Ground, view: View, steep: FloatArray, top: FloatArray) -> BoolArray:
+    """Cells that may be the middle of a hole too small to hold a smooth cell: background's colour, and a resting point.
+
+    Where a shiny surface runs from brighter to darker than the background it has its tone too, but on a slope.
+    """
+    tone, chroma = tone_and_chroma(blur(opp, 0.7), ground.surface.tone)
+    depth = -tone / np.maximum(ground.surface.tone[..., 0], 8)
+    deepest = SHADE0 + 1.5 * view.shade + 0.3 * view.telling
+    colour = (chroma < 2 * ground.chroma_limit + 0.08 * top) & (tone < ground.tone_limit) & (depth < deepest)
+    return np.asarray(view.zone & colour & (steep < 0.15 * top + ground.tone_limit * 0.5))
+
+
+SHADE0 = 0.08
 
 
 def _reached(smooth_background: BoolArray) -> BoolArray:
@@ -190,7 +224,11 @@ def _evidence(opp: FloatArray, ground: Ground, view: View, outer: BoolArray) -> 
     bright = np.maximum(tone - 0.7 * ground.tone_limit, 0)
     dark = np.maximum(np.minimum(-tone_here, -tone) - 0.7 * ground.tone_limit, 0)
     coloured = np.maximum(np.minimum(chroma, chroma_here) - 0.7 * ground.chroma_limit, 0)
-    return bright + dark + coloured
+    # Beside a coloured object, darkness alone is no evidence: it is the object's shadow, unless nearly black.
+    vivid = np.clip(cv2.dilate(coloured, np.ones((9, 9), np.uint8)) / 20, 0, 1)
+    shadow = np.minimum(dark, 0.45 * ground.surface.tone[..., 0])
+    neutral = np.clip(1.5 - chroma / (2 * ground.chroma_limit + 0.1 * dark), 0, 1)
+    return bright + dark - 0.85 * vivid * neutral * shadow + coloured
 
 
 def _hole_chance(
@@ -210,7 +248,7 @@ def _hole_chance(
     base = np.maximum(ground.surface.tone[..., 0], 8)
     here = np.minimum(view.ratio.ravel()[nearest(outer)], 1).reshape(part.shape)
     deeper = mean(here) - mean(view.ratio)
-    tone_fits = np.clip(1.5 - deeper / (0.02 + view.shade), 0, 1)
+    tone_fits = np.clip(1.5 - deeper / (0.02 + view.shade + 0.3 * view.telling), 0, 1)
     not_bright = np.clip(2 - mean(view.tone) / ground.tone_limit, 0, 1)
     chroma_fits = np.clip(2.5 - mean(view.chroma) / view.tint, 0, 1)
     rim_evidence = cv2.dilate(evidence, np.ones((13, 13), np.uint8))
@@ -219,6 +257,8 @@ def _hole_chance(
     wall = np.bincount(comp[rim], weights=rim_evidence[rim], minlength=count) / length
     own = np.abs(deeper) * mean(base) + ground.tone_limit
     walled = np.clip((wall / own - 1.0) / 2, 0, 1)
+    exact = mean(((np.abs(view.tone) < ground.tone_limit) & (view.chroma < view.tint)).astype(np.float32))
+    walled = np.where((exact > 0.3) & (area > 200), np.minimum(3 * walled, 1), walled)
     chance = (tone_fits * not_bright * chroma_fits * walled).astype(np.float32)
     chance[is_open] = -1
     chance[0] = -1
