@@ -10,8 +10,11 @@ from segtile.raster.colour import plan_colour
 from segtile.raster.orientation import upright_size, valid
 from segtile.raster.picture import Picture
 from segtile.raster.sniff import sniff
-from segtile.raster.vips import Header, decode, read_header
+from segtile.raster.vips import Header, decode, held_while_decoding, read_header
 from segtile.types import ImageInfo
+
+# Worth a warning: memory that a file's way of being stored costs beyond what segtile keeps.
+_MUCH = 512 << 20
 
 
 def open_file(path: Path, max_pixels: int) -> Picture:
@@ -72,4 +75,10 @@ def _oddities(header: Header, info: ImageInfo) -> tuple[str, ...]:
         found.append(f"{name} holds {pages} pages or frames; the first is read.")
     elif header.format == "png" and b"acTL" in metadata.png_chunks(header.path):
         found.append(f"{name} is an animated PNG; its still picture is read.")
+    held = held_while_decoding(header)
+    if held > _MUCH:
+        found.append(
+            f"{name} takes up to {held / 2**20:.0f} MiB of memory at once to decode; a baseline JPEG, "
+            "a PNG that is not interlaced or a TIFF would not."
+        )
     return tuple(found)

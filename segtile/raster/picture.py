@@ -106,17 +106,18 @@ class Picture:
         """
         if long_side < 1:
             raise BadInput(f"a preview's long side must be at least 1 px, not {long_side}.")
-        info = self._info
-        width, height = preview_size(info.width, info.height, long_side)
+        info, source = self._info, self._pixels()
         top = int(np.iinfo(info.dtype).max)
-        channels = info.bands + info.has_alpha
-        mean = AreaAverage(info.width, info.height, width, height, channels)
-        for y0, y1 in strip_bounds(info.height, info.width * channels):
-            rows = self._read(Box(0, y0, info.width, y1)).astype(np.float32)
+        # Rows as stored, turned upright at the end: stored rows lie together, upright ones may be stored columns.
+        height, width, channels = source.shape
+        size = preview_size(width, height, long_side)
+        mean = AreaAverage(width, height, *size, channels)
+        for y0, y1 in strip_bounds(height, width * channels):
+            rows = source.read(Box(0, y0, width, y1)).astype(np.float32)
             if info.has_alpha:
                 rows[..., :-1] *= rows[..., -1:] / top
             mean.add(y0, rows)
-        return self._finish(mean.result, top)
+        return _own(upright(self._finish(mean.result, top), info.orientation_was))
 
     def _finish(self, mean: FloatArray, top: int) -> FloatArray:
         """Averaged stored values (premultiplied where there is alpha) -> sRGB on white in [0, 1]; overwrites `mean`."""
@@ -132,7 +133,7 @@ class Picture:
             rgb = self._to_srgb(colour)
         if alpha is not None:
             rgb = rgb * alpha + (1 - alpha)
-        return _own(np.clip(rgb, 0, 1, out=rgb))
+        return np.clip(rgb, 0, 1, out=rgb)
 
     def close(self) -> None:
         """Release the pixels and the scratch file; reading is an error from then on."""

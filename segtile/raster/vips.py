@@ -41,6 +41,8 @@ _FIELDS = (
     "yres",
     "n-pages",
     "bits-per-sample",
+    "jpeg-multiscan",
+    "interlaced",
 )
 _DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
 _SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}
@@ -77,6 +79,18 @@ class Header:
     def nbytes(self) -> int:
         """Bytes of the decoded pixels."""
         return self.width * self.height * (self.bands + self.extra) * self.dtype.itemsize
+
+
+def held_while_decoding(header: Header) -> int:
+    """Bytes the decoder must keep in memory at once; 0 where it works through the file in strips.
+
+    A progressive JPEG is held as coefficients of 16 bits, an interlaced PNG and a WebP as the whole picture.
+    """
+    samples = header.width * header.height * (header.bands + header.extra)
+    if header.format == "jpeg" and header.fields.get("jpeg-multiscan", 0):
+        return 2 * samples
+    whole = header.format == "webp" or bool(header.fields.get("interlaced", 0))
+    return header.nbytes if whole else 0
 
 
 def read_header(path: Path, kind: Format, max_pixels: int) -> Header:

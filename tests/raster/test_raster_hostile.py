@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from segtile.errors import BadInput, ReadError
-from segtile.raster import open_raster, vips
+from segtile.raster import files, open_raster, vips
 
 H, W = 300, 400
 
@@ -167,6 +167,15 @@ def test_a_header_that_claims_too_much_is_refused_before_decoding(tmp_path, monk
     path.write_bytes(png_claiming(60000, 60000))
     monkeypatch.setattr(vips, "decode", lambda *_: pytest.fail("decoded a bomb"))
     refused(path, r"60000 x 60000 pixels.*max_pixels")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("jpeg progressive", True), ("png interlaced", True), ("jpeg", False)])
+def test_files_that_need_much_memory_to_decode_say_so(kind, said, tmp_path, monkeypatch, make_pixels):
+    path = tmp_path / "picture.bin"
+    write(path, make_pixels(H, W, 3), kind)
+    monkeypatch.setattr(files, "_MUCH", H * W * 3 - 1)
+    with open_raster(path) as raster:
+        assert any("MiB of memory at once" in text for text in raster.warnings) == said
 
 
 def test_the_limit_is_the_callers(tmp_path, make_pixels):

@@ -75,15 +75,17 @@ def test_nonsense_is_upright(nonsense, tmp_path, make_pixels):
         assert np.array_equal(raster.strip(0, H), pixels)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_a_box_comes_from_where_the_geometry_says(data):
     height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
     orientation = data.draw(st.integers(1, 8))
-    stored = np.arange(height * width).reshape(height, width, 1)
+    channels = data.draw(st.integers(1, 5))
+    kind = data.draw(st.sampled_from(["uint8", "uint16", "int64"]))
+    stored = np.arange(height * width * channels).reshape(height, width, channels).astype(kind)
     whole = upright(stored, orientation)
     up_width, up_height = upright_size(width, height, orientation)
-    assert whole.shape == (up_height, up_width, 1)
+    assert whole.shape == (up_height, up_width, channels)
     x = sorted(data.draw(st.tuples(st.integers(0, up_width), st.integers(0, up_width))))
     y = sorted(data.draw(st.tuples(st.integers(0, up_height), st.integers(0, up_height))))
     box = Box(x[0], y[0], x[1], y[1])
