@@ -151,9 +151,24 @@ def develop(
     steps = 2**bits - 1
     rounded = (np.round(alpha.astype(np.float64) * steps) / steps).astype(np.float32)
     if look.contrast is not None:
-        have = contrast(front, rounded, white)
-        front = white - (white - front) * min(1.0, look.contrast / max(have, 1e-6))
+        front = _to_contrast(front, rounded, white, look.contrast)
     return Encoded(front.astype(np.float32), back, rounded, white)
+
+
+def _to_contrast(front: Float, alpha: Float, white: Float, wanted: float) -> Float:
+    """Bring the object to a contrast: one too like the sweep is made a shade darker, then its tones are compressed.
+
+    The median of distances is at least the distance of the median, so after darkening no stretching is needed.
+    """
+    if contrast(front, alpha, white) < wanted:
+        middle = float(np.median(front[_solid(alpha)] @ LUMA))
+        front = front * np.float32((1 - wanted) * float(white @ LUMA) / middle)
+    have = contrast(front, alpha, white)
+    return np.asarray(white - (white - front) * np.float32(wanted / max(have, 1e-6)), np.float32)
+
+
+def _solid(alpha: Float) -> NDArray[np.bool_]:
+    return np.asarray(alpha >= (0.999 if (alpha >= 0.999).any() else alpha.max()))
 
 
 def _white(background: Float) -> Float:
@@ -167,8 +182,7 @@ def _white(background: Float) -> Float:
 def contrast(pixels: Float, alpha: Float, white: Float) -> float:
     """Median difference in luma of the object's solid pixels from the sweep's white, relative to that white."""
     level = float(white @ LUMA)
-    solid = alpha >= (0.999 if (alpha >= 0.999).any() else alpha.max())
-    return float(np.median(np.abs(pixels[solid] @ LUMA - level)) / level)
+    return float(np.median(np.abs(pixels[_solid(alpha)] @ LUMA - level)) / level)
 
 
 def visible_edge(layers: Encoded, step: float = 3 / 255) -> float:
