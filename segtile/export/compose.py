@@ -16,8 +16,8 @@ from segtile.types import AlphaArray, AlphaSource, Array, BoolArray, Box, Progre
 _SKIRT = 4  # px of the object's colour under alpha 0, so that scaling down by up to 8 does not draw in black
 _PIECE = 384  # px; colours are cleaned by pieces of at most this width
 _OPAQUE = 65535
-_SAMPLES = 24_000_000  # samples of a strip, halo not counted
-_ROWS = 512
+_SAMPLES = 12_000_000  # samples of a strip, halo not counted
+_ROWS = 256
 
 
 @dataclass(frozen=True)

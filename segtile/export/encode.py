@@ -113,7 +113,7 @@ class _Pipe:
     """Bytes from one thread to another, a few strips at most; either side may give up."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[bytes] = queue.Queue(maxsize=3)
+        self._queue: queue.Queue[bytes] = queue.Queue(maxsize=2)
         self._aborted = threading.Event()
         self._gone = threading.Event()
         self._piece = memoryview(b"")
