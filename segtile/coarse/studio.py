@@ -255,7 +255,7 @@ def _hole_chance(
     rim = part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
     length = np.maximum(np.bincount(comp[rim], minlength=count), 1)
     wall = np.bincount(comp[rim], weights=rim_evidence[rim], minlength=count) / length
-    own = np.abs(deeper) * mean(base) + ground.tone_limit
+    own = np.minimum(np.abs(deeper) * mean(base), np.abs(mean(view.tone))) + ground.tone_limit
     walled = np.clip((wall / own - 1.0) / 2, 0, 1)
     exact = mean(((np.abs(view.tone) < ground.tone_limit) & (view.chroma < view.tint)).astype(np.float32))
     walled = np.where((exact > 0.3) & (area > 200), np.minimum(3 * walled, 1), walled)
