@@ -18,6 +18,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 KNEE, CEILING = 0.70, 0.955  # linear light: where the shoulder begins and what no highlight exceeds
 WHITE_RANK = 75.0  # percentile of the sweep's brightness that counts as its white
 NOISE_ROWS = 512
+BLOCK, REACH = 1024, 8  # colours are carried outwards block by block; REACH pixels is more than they travel
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,27 +69,42 @@ def gain_for(background: Float, encoded_white: float) -> float:
     return before / have
 
 
-def extend(beauty: NDArray[np.floating]) -> Float:
+def extend(beauty: NDArray[np.floating], alpha: NDArray[np.floating]) -> Float:
     """Un-premultiply, and carry the object's colour outwards past its edge.
 
-    Where the render covers a pixel by less than nine tenths, its own quotient is noisy; the quotient of sums over
-    3 x 3 pixels is taken there, and over wider windows where that finds nothing.
+    In an edge pixel the render's own quotient is noisy, and the noise would show as a jagged rim where object and sweep
+    are alike. Its colour comes from the covered pixels within two of it, and where a wire is too thin to cover any,
+    from the quotient of sums over a growing window.
 
     Args:
         beauty: (H, W, 4), premultiplied linear light.
+        alpha: (H, W) exact coverage 0..1.
 
     Returns:
-        (H, W, 3) float32 linear light.
+        (H, W, 3) float32 linear light; 0 far from the object.
     """
-    stack = beauty.astype(np.float32)
-    cover = stack[..., 3:]
-    out = np.zeros_like(stack[..., :3])
-    todo = np.ones(cover.shape[:2], bool)
-    for step in range(5):
-        good = todo & (stack[..., 3] >= (0.9 if step == 0 else 0.02))
-        out[good] = stack[good][:, :3] / stack[good][:, 3:]
-        todo &= ~good
-        stack = _box3(stack)
+    out = np.zeros((*alpha.shape, 3), np.float32)
+    for y in range(0, alpha.shape[0], BLOCK):
+        for x in range(0, alpha.shape[1], BLOCK):
+            if (alpha[y : y + BLOCK, x : x + BLOCK] > 0).any():
+                y0, x0 = max(0, y - REACH), max(0, x - REACH)
+                wide = (slice(y0, y + BLOCK + REACH), slice(x0, x + BLOCK + REACH))
+                done = _extend_block(beauty[wide].astype(np.float32), alpha[wide])
+                out[y : y + BLOCK, x : x + BLOCK] = done[y - y0 :, x - x0 :][:BLOCK, :BLOCK]
+    return out
+
+
+def _extend_block(beauty: Float, alpha: NDArray[np.floating]) -> Float:
+    solid = (alpha >= 0.995) & (beauty[..., 3] > 0.5)
+    out = np.zeros((*alpha.shape, 3), np.float32)
+    todo = np.ones(alpha.shape, bool)
+    for stack, steps, least in ((beauty * solid[..., None], 3, 0.05), (beauty, 5, 0.02)):
+        for step in range(steps):
+            if step or stack is not beauty:  # a single edge pixel's quotient is the noisy one
+                good = todo & (stack[..., 3] > least)
+                out[good] = stack[good][:, :3] / stack[good][:, 3:]
+                todo &= ~good
+            stack = _box3(stack)
     return out
 
 
@@ -147,7 +163,7 @@ def develop(
     small = encode(shoulder(background.astype(np.float32) * gain))
     white = _white(small)
     back = enlarge(white - (white - small) * look.shadow, *alpha.shape)
-    front = encode(shoulder(extend(beauty) * gain))
+    front = encode(shoulder(extend(beauty, alpha) * gain))
     steps = 2**bits - 1
     rounded = (np.round(alpha.astype(np.float64) * steps) / steps).astype(np.float32)
     if look.contrast is not None:

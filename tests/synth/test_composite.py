@@ -37,7 +37,7 @@ def test_composition_identity_holds_in_encoded_values_for_the_published_alpha(bi
 
 def test_edge_colour_is_the_object_s_own_without_black() -> None:
     alpha, beauty, background = layers()
-    front = composite.extend(beauty)
+    front = composite.extend(beauty, alpha)
     near = alpha > 0
     expected = np.array([0.6, 0.4, 0.2]) * (0.8 + 0.4 * np.arange(80)[None, :, None] / 80)
     difference = np.abs(front - np.broadcast_to(expected, front.shape))[near]
@@ -47,12 +47,34 @@ def test_edge_colour_is_the_object_s_own_without_black() -> None:
 
 
 def test_extension_reaches_pixels_that_the_render_missed() -> None:
-    _, beauty, _ = layers()
+    alpha, beauty, _ = layers()
     missed = beauty.copy()
-    missed[:, 20:23] = 0  # a column of pixels that few samples did not find
-    found = (beauty[..., 3] > 0.9) & (missed[..., 3] == 0)
+    missed[:, 20:23] = 0  # columns of pixels that few samples did not find
+    found = (alpha > 0) & (missed[..., 3] == 0)
     assert found.any()
-    assert composite.extend(missed)[found].min() > 0.1
+    assert composite.extend(missed, alpha)[found].min() > 0.1
+
+
+def test_noise_of_the_render_s_own_alpha_does_not_roughen_the_rim() -> None:
+    alpha, beauty, _ = layers()
+    noisy = beauty.astype(np.float32)
+    noisy[..., 3] *= np.where(alpha < 1, np.random.default_rng(1).uniform(0.7, 1.3, alpha.shape), 1)
+    clean = composite.extend(beauty, alpha)
+    assert np.abs(composite.extend(noisy, alpha) - clean)[alpha > 0].max() < 0.01
+
+
+def test_wire_thinner_than_a_pixel_keeps_its_colour() -> None:
+    alpha = np.zeros((20, 30), np.float32)
+    alpha[10] = 0.4
+    beauty = np.concatenate([alpha[..., None] * np.array([0.8, 0.5, 0.2]), alpha[..., None]], axis=2)
+    assert np.allclose(composite.extend(beauty, alpha)[10], [0.8, 0.5, 0.2], atol=1e-4)
+
+
+def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    alpha, beauty, _ = layers()
+    whole = composite.extend(beauty, alpha)
+    monkeypatch.setattr(composite, "BLOCK", 16)
+    assert np.array_equal(composite.extend(beauty, alpha)[alpha > 0], whole[alpha > 0])
 
 
 def test_sweep_is_exposed_to_the_level_asked_for_and_nothing_clips() -> None:
