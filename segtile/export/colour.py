@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,10 +61,16 @@ def choose_colours(raster: Raster, options: ExportOptions) -> Colours:
 
 
 def fitting_profile(info: ImageInfo) -> tuple[bytes | None, tuple[str, ...]]:
-    """The embedded profile if it is one for the picture's kind of colours; else None and a sentence about it."""
-    if info.icc is None or info.icc[16:20] == _SIGNATURES[info.space]:
-        return info.icc, ()
-    return None, (f"the embedded colour profile is not one for {_NAMES[info.space]} pictures and was left out.",)
+    """The embedded profile if it is sound and for the picture's kind of colours; else None and a sentence about it."""
+    if info.icc is None:
+        return None, ()
+    if info.icc[16:20] != _SIGNATURES[info.space]:
+        return None, (f"the embedded colour profile is not one for {_NAMES[info.space]} pictures and was left out.",)
+    try:
+        ImageCms.ImageCmsProfile(io.BytesIO(info.icc))
+    except (OSError, ImageCms.PyCMSError):
+        return None, ("the embedded colour profile is damaged and was left out.",)
+    return info.icc, ()
 
 
 def background_value(colour: tuple[int, int, int], colours: Colours) -> tuple[Array, tuple[str, ...]]:
@@ -72,21 +79,29 @@ def background_value(colour: tuple[int, int, int], colours: Colours) -> tuple[Ar
     Goes through the embedded profile, relative colorimetric with black point compensation.
     """
     srgb = np.array(colour, np.float32) / 255
-    if colours.icc is None and colours.space != "cmyk":
-        return (srgb if colours.space == "rgb" else srgb[:1]), ()
-    patch = pyvips.Image.new_from_memory(bytes(colour), 1, 1, 3, "uchar").copy(interpretation="srgb")
     warnings: tuple[str, ...] = ()
-    options = {"depth": 8 if colours.space == "cmyk" else 16, "intent": "relative", "black_point_compensation": True}
     if colours.icc is not None:
-        lab = patch.icc_import(input_profile="srgb", intent="relative")
-        lab = lab.copy()
-        lab.set_type(pyvips.GValue.blob_type, "icc-profile-data", colours.icc)
-        moved = lab.icc_export(**options)
+        try:
+            return _through(colour, colours.icc, colours.space), ()
+        except pyvips.Error:  # some sound profiles lead one way only
+            warnings = ("the background's colour could not be taken through the embedded colour profile.",)
+    if colours.space != "cmyk":
+        return (srgb if colours.space == "rgb" else srgb[:1]), warnings
+    return _through(colour, None, "cmyk"), (*warnings, "the background was converted with a general CMYK profile.")
+
+
+def _through(colour: tuple[int, int, int], icc: bytes | None, space: str) -> Array:
+    """Take sRGB through a profile (None: libvips' own for CMYK): (bands,) float32 in [0, 1]."""
+    patch = pyvips.Image.new_from_memory(bytes(colour), 1, 1, 3, "uchar").copy(interpretation="srgb")
+    depth = 8 if space == "cmyk" else 16
+    how = {"depth": depth, "intent": "relative", "black_point_compensation": True}
+    if icc is None:
+        moved = patch.icc_transform("cmyk", input_profile="srgb", **how)
     else:
-        warnings = ("the background was converted with a general CMYK profile: the picture has none.",)
-        moved = patch.icc_transform("cmyk", input_profile="srgb", **options)
-    values = np.asarray(moved.numpy()).reshape(-1).astype(np.float32)
-    return values / (255 if options["depth"] == 8 else 65535), warnings
+        connection = patch.icc_import(input_profile="srgb", intent="relative", black_point_compensation=True).copy()
+        connection.set_type(pyvips.GValue.blob_type, "icc-profile-data", icc)
+        moved = connection.icc_export(**how)
+    return np.asarray(moved.numpy(), np.float32).reshape(-1) / np.float32(2**depth - 1)
 
 
 def _srgb_profile() -> bytes:

@@ -214,6 +214,28 @@ def test_a_profile_for_other_colours_is_not_attached(disc, raster_of, alpha_of, 
         assert "icc_profile" not in opened.info
 
 
+def test_a_damaged_profile_is_left_out_with_a_word(disc, raster_of, alpha_of, tmp_path):
+    raster = raster_of(disc.at(np.uint8), icc=b"\0" * 16 + b"RGB " + b"x" * 400)
+    for kind in ("png", "tiff", "webp"):
+        path = tmp_path / f"a.{kind}"
+        report = write_cutout(raster, alpha_of(disc.levels), path, ExportOptions(kind, background=(1, 2, 200)))
+        assert any("damaged" in text for text in report.warnings)
+        image, pixels = load(path)
+        assert image.get_typeof("icc-profile-data") == 0
+        assert pixels[0, 0].tolist() == [1, 2, 200]
+
+
+def test_a_background_in_cmyk(disc, raster_of, alpha_of, tmp_path):
+    raster = raster_of(np.full((*disc.alpha.shape, 4), 60, np.uint8))
+    for colour, ink in (((255, 255, 255), [0, 0, 0, 0]), ((255, 0, 0), [0, 250, 250, 0])):
+        path = tmp_path / f"{sum(colour)}.tif"
+        report = write_cutout(raster, alpha_of(disc.levels), path, ExportOptions("tiff", background=colour))
+        assert any("general CMYK profile" in text for text in report.warnings)
+        pixels = tifffile.imread(path)
+        assert pixels.shape[2] == 4
+        assert np.abs(pixels[0, 0].astype(int) - ink).max() < 12
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_cmyk_stays_cmyk_in_tiff(disc, raster_of, alpha_of, tmp_path, dtype):
     top = np.iinfo(dtype).max
