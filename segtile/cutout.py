@@ -218,4 +218,6 @@ def _unique(sentences: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sentences))
 
 
+__all__ = ["Cutout", "Plan", "cutout", "mask", "plan_grid"]
+
 make_callable(__name__, "cutout")

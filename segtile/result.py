@@ -10,7 +10,7 @@ from types import TracebackType
 
 import numpy as np
 
-from segtile.export import ExportOptions, ExportReport, write_cutout, write_mask
+from segtile.export import ExportOptions, ExportReport, with_existing, write_cutout, write_mask
 from segtile.grid import GridStats
 from segtile.merge import AlphaStore
 from segtile.recipe import Recipe
@@ -60,7 +60,7 @@ class Cutout:
         """Write the alpha alone as 8 or 16 bit grey; raises as `save`."""
         path = Path(path)
         return write_mask(
-            self.store,
+            with_existing(self.raster, self.store),
             self.raster.info,
             path,
             _options(self.recipe, path),

@@ -334,8 +334,8 @@ class SeamReport:
     """How far neighbouring tiles disagreed in their overlap before blending, in alpha units (0..1).
 
     `mean` and `p99` are over all pixels that two tiles answered inside the band; `worst` is the overlap box with the
-    largest mean disagreement and `worst_value` that mean; `pairs` counts the tile pairs that were compared. `warning` is
-    a sentence for the user where the tiles disagree more than a blend should hide.
+    largest mean disagreement and `worst_value` that mean; `pairs` counts the tile pairs that were compared. `warning`
+    is a sentence for the user where the tiles disagree more than a blend should hide.
     """
 
     pairs: int

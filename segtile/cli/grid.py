@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated
@@ -47,11 +48,20 @@ def grid(
     plan.raster.close()
     s = plan.stats
     if as_json:
-        row = {"input": str(photo), "output": str(output), "size": [plan.grid.frame.width, plan.grid.frame.height]}
-        row |= {"coarse": plan.coarse.source, "kind": plan.grid.kind, "tile": plan.grid.tile_side}
-        row |= {"halo": plan.grid.halo, "tiles": s.tiles, "tiles_uniform": s.tiles_uniform, "crossings": s.crossings}
-        row |= {"crossings_uniform": s.crossings_uniform, "share_refined": s.share_refined, "why": plan.grid.why}
-        print_line(json.dumps(row | {"warnings": list(plan.coarse.notes)}, ensure_ascii=False))
+        frame = plan.grid.frame
+        row = {
+            "input": str(photo),
+            "output": str(output),
+            "size": [frame.width, frame.height],
+            "coarse": plan.coarse.source,
+            "kind": plan.grid.kind,
+            "tile": plan.grid.tile_side,
+            "halo": plan.grid.halo,
+            **dataclasses.asdict(s),
+            "why": plan.grid.why,
+            "warnings": list(plan.coarse.notes),
+        }
+        print_line(json.dumps(row, ensure_ascii=False))
         return
     print_line(
         f"{output}: {s.tiles} tiles of {plan.grid.tile_side} px against {s.tiles_uniform} uniform, "

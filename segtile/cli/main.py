@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -19,7 +20,7 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"max_content_width": 110})
 
-_EXAMPLES = {
+_EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     cutout: ("cutout ring.jpg -o out", "cutout shoot/ -o out --format tiff --crop 40"),
     mask: ("mask ring.jpg -o masks", "mask shoot/ -o masks --bits 16 --skip-existing"),
     grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
