@@ -107,13 +107,13 @@ def _view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
     tone, fine_chroma = tone_and_chroma(smooth, ground.surface.tone)
     zone = distance_to(edges.mask) <= EDGE_ZONE
     free = (~zone).astype(np.float32)
-    mass = blur(free, 3.0)
-    wide = blur(opp * free[..., None], 3.0) / np.maximum(mass, 1e-3)[..., None]
+    mass = blur(free, 4.0)
+    wide = blur(opp * free[..., None], 4.0) / np.maximum(mass, 1e-3)[..., None]
     _, chroma = tone_and_chroma(wide, ground.surface.tone)
     chroma = np.where(mass > 0.05, chroma, fine_chroma).astype(np.float32)
     ratio = smooth[..., 0] / np.maximum(ground.surface.tone[..., 0], 8)
     calm = ~zone & (np.abs(tone) < ground.tone_limit)
-    tint = max(0.5, 3 * float(np.median(chroma[calm])), 4 * float(np.hypot(*ground.surface.spread[1:]))) if calm.any() else 1.0
+    tint = max(0.35, 2.5 * float(np.median(chroma[calm])), 2.5 * float(np.hypot(*ground.surface.spread[1:]))) if calm.any() else 1.0
     soft = ~zone & (chroma < tint)
     reach = _reached(soft)
     shade = 1 - float(np.percentile(ratio[reach], 1)) if reach.any() else 0.0
@@ -136,7 +136,7 @@ def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArr
     allowed = 0.03 + 1.3 * view.shade + 0.35 * view.telling
     depth = 1 - view.ratio
     for_object = np.clip(bright + coloured + black, 0, 1) * 0.3
-    for_object += 0.01 * view.telling * np.clip(view.chroma / view.tint - 1.2, 0, 1)
+    for_object += (0.006 + 0.01 * view.telling) * np.clip(view.chroma / view.tint - 1.2, 0, 1)
     for_background = calm * np.exp(-2 * (view.tone / ground.tone_limit) ** 2) * 0.03
     for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * (0.001 + 0.003 * view.telling)
     for_object += np.clip(depth / allowed - 1.0, 0, 1) * 0.0005
@@ -180,7 +180,20 @@ def _compose(opp: FloatArray, edges: Edges, ground: Ground, view: View, belief: 
     inner = np.minimum(1, (evidence + steep) / (4 * ground.tone_limit))
     prob = np.where(zone, np.where(apart, inner, local), prob).astype(np.float32)
     doubt = ~zone & (prob > 0.15) & (prob < 0.85)
-    return prob, doubt | _unsupported(prob, edges)
+    doubt |= _unsupported(prob, edges) | _suspect(ground, view, prob)
+    return prob, doubt
+
+
+def _suspect(ground: Ground, view: View, prob: FloatArray) -> BoolArray:
+    """Smooth cells taken for background that join the object and are not quite the background's colour."""
+    tinted = (view.chroma > view.tint) | (blur(view.tone, 2.0) > ground.tone_limit)
+    weak = ~view.zone & (prob < 0.5) & tinted
+    weak = cv2.morphologyEx(weak.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    count, comp = cv2.connectedComponents(weak, connectivity=8)
+    joined = np.zeros(count, bool)
+    joined[np.unique(comp[distance_to(prob >= 0.5) <= 5])] = True
+    joined[0] = False
+    return np.asarray(joined[comp])
 
 
 def _unsupported(prob: FloatArray, edges: Edges) -> BoolArray:
@@ -201,7 +214,10 @@ def _pinholes(opp: FloatArray, ground: Ground, view: View, steep: FloatArray, to
     depth = -tone / np.maximum(ground.surface.tone[..., 0], 8)
     deepest = SHADE0 + 1.5 * view.shade + 0.3 * view.telling
     colour = (chroma < 2 * ground.chroma_limit + 0.08 * top) & (tone < ground.tone_limit) & (depth < deepest)
-    return np.asarray(view.zone & colour & (steep < 0.15 * top + ground.tone_limit * 0.5))
+    # Between coloured walls a slit is dark and has less of their colour than they have.
+    vivid = cv2.dilate(chroma, np.ones((9, 9), np.uint8))
+    slit = (vivid > 25) & (chroma < 0.35 * vivid) & (tone < 0) & (depth < 0.65)
+    return np.asarray(view.zone & (colour | slit) & (steep < 0.15 * top + ground.tone_limit * 0.5))
 
 
 SHADE0 = 0.08
@@ -249,13 +265,17 @@ def _hole_chance(
     here = np.minimum(view.ratio.ravel()[nearest(outer)], 1).reshape(part.shape)
     deeper = mean(here) - mean(view.ratio)
     tone_fits = np.clip(1.5 - deeper / (0.02 + view.shade + 0.3 * view.telling), 0, 1)
-    not_bright = np.clip(2 - mean(view.tone) / ground.tone_limit, 0, 1)
-    chroma_fits = np.clip(2.5 - mean(view.chroma) / view.tint, 0, 1)
+    # No light makes more than a spot of the background brighter than the background.
+    not_bright = np.clip(1.5 - 3 * mean(view.tone > 1.5 * ground.tone_limit), 0, 1)
+    tinted = mean(view.chroma) / view.tint
+    # Light thrown back by the object may tint a hole, but not all of it.
+    neutral = mean(view.chroma < view.tint)
+    chroma_fits = np.clip(np.maximum((1.8 - tinted) / 0.8, neutral / 0.3 - 0.3), 0, 1)
     rim_evidence = cv2.dilate(evidence, np.ones((13, 13), np.uint8))
     rim = part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
     length = np.maximum(np.bincount(comp[rim], minlength=count), 1)
     wall = np.bincount(comp[rim], weights=rim_evidence[rim], minlength=count) / length
-    own = np.minimum(np.abs(deeper) * mean(base), np.abs(mean(view.tone))) + ground.tone_limit
+    own = np.minimum(np.abs(deeper) * mean(base), mean(np.abs(view.tone))) + ground.tone_limit
     walled = np.clip((wall / own - 1.0) / 2, 0, 1)
     exact = mean(((np.abs(view.tone) < ground.tone_limit) & (view.chroma < view.tint)).astype(np.float32))
     walled = np.where((exact > 0.3) & (area > 200), np.minimum(3 * walled, 1), walled)
