@@ -1,20 +1,75 @@
-"""Which coarse pass looks at a picture."""
+"""Which coarse pass looks at a picture, and why."""
 
 from __future__ import annotations
 
-from segtile.coarse.studio import studio_pass
+from dataclasses import replace
+
+import numpy as np
+
+from segtile.backends.onnx import available_providers
+from segtile.catalog import ModelCard, installed, list_cards, load_card
+from segtile.coarse.network import network_pass
+from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
 from segtile.types import Box, CoarseMap, FloatArray
 
+#: The catalogue task whose models can look at a whole picture without being told what to look for.
+_TASK = "saliency"
 
-def look(preview: FloatArray, frame: Box, name: str = "auto") -> CoarseMap:
-    """Look at a whole picture: (h, w, 3) float32 sRGB-encoded in [0, 1], and the frame it stands for.
+
+def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "auto") -> CoarseMap:
+    """Look at a whole picture: where are the things, and where may their edges lie.
+
+    Args:
+        preview: (h, w, 3) float32 sRGB-encoded in [0, 1], the whole picture scaled down; at most some 2048 px a side.
+        frame: the box of the picture that the preview shows, in its own pixels.
+        name: "studio" (models a plain background, needs no weights), a catalogue name ("u2netp"), or "auto": studio
+            where the background is plain, else an installed network, else studio with a warning.
+        device: for networks: "auto", "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        The map. Where nothing was found `prob` and `labels` are 0 throughout; where no background was found `prob` is 1
+        and the band empty. `notes` say what was chosen and what it could not do.
 
     Raises:
-        BadInput: a pass of this name does not exist.
+        BadInput: the preview is not such an array, or there is no pass of this name.
+        BackendMissing: a network was asked for by name and onnxruntime is not installed.
+        ModelError: a network was asked for by name and its weights are missing or wrong.
     """
+    if preview.ndim != 3 or preview.shape[2] != 3 or preview.dtype != np.float32 or 0 in preview.shape:
+        raise BadInput(f"a preview is (h, w, 3) float32, this is {preview.shape} {preview.dtype}")
+    if name == "studio":
+        return studio_pass(preview, frame)[0]
+    if name == "auto":
+        return _choose(preview, frame, device)
+    return network_pass(preview, frame, _card(name), device)
+
+
+def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
+    found, plain = studio_pass(preview, frame)
+    if plain >= PLAIN_ENOUGH:
+        return found
+    share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
+    cards = [card for card in list_cards() if card.task == _TASK and installed(card)] if available_providers() else []
+    if not cards:
+        note = (
+            f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
+            "same: check the result; 'segtile info' says where weights belong."
+        )
+        return replace(found, notes=_without_plain_note(found.notes, note))
+    note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
+    chosen = network_pass(preview, frame, cards[0], device)
+    return replace(chosen, notes=(note, *chosen.notes))
+
+
+def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
+    return (note, *(n for n in notes if not n.startswith("The background is not plain")))
+
+
+def _card(name: str) -> ModelCard:
     if name == "net":
-        raise BadInput("The embedded network 'net' is not part of this version; use studio, auto or a catalogue name.")
-    if name not in ("auto", "studio"):
-        raise BadInput(f"There is no coarse pass named '{name}'; use auto or studio.")
-    return studio_pass(preview, frame)
+        raise BadInput("the embedded network 'net' does not come with this version; use auto, studio or a model's name")
+    known = [card.id for card in list_cards() if card.task == _TASK]
+    if name not in known:
+        raise BadInput(f"there is no coarse pass named '{name}'; use auto, studio or one of: {', '.join(known)}")
+    return load_card(name)

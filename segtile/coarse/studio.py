@@ -34,16 +34,19 @@ class Ground:
     plain: float
 
 
-def studio_pass(preview: FloatArray, frame: Box) -> CoarseMap:
+PLAIN_ENOUGH = 0.65
+
+
+def studio_pass(preview: FloatArray, frame: Box) -> tuple[CoarseMap, float]:
     """Look at a picture as a photographer's studio shot."""
     h, w = preview.shape[:2]
     if min(h, w) < 8:
-        return _constant(preview, frame, 0.0, "The picture is too small to tell an object from its background.")
+        return _constant(preview, frame, 0.0, "The picture is too small to tell an object from its background."), 1.0
     opp = opponent(preview)
     edges = find_edges(opp)
     ground = find_ground(opp, edges)
-    if ground is None:
-        return _constant(preview, frame, 1.0, "No background was found: the whole picture is kept as object.")
+    if ground is None or ground.plain < 0.1:
+        return _constant(preview, frame, 1.0, "No background was found: the whole picture is kept as object."), 0.0
     view = _view(opp, edges, ground)
     belief = _walk(opp, edges, ground, view)
     prob, doubt = _compose(opp, edges, ground, view, belief)
@@ -54,7 +57,7 @@ def studio_pass(preview: FloatArray, frame: Box) -> CoarseMap:
     labels = label_objects(prob, band)
     background = Background(_to_srgb(ground.surface.tone), _frame_noise(preview, ground, frame))
     scale = max(frame.width / w, frame.height / h)
-    return CoarseMap(prob, band, labels, scale, frame, "studio", background, ())
+    return CoarseMap(prob, band, labels, scale, frame, "studio", background, ()), ground.plain
 
 
 def find_ground(opp: FloatArray, edges: Edges) -> Ground | None:
@@ -80,7 +83,21 @@ def find_ground(opp: FloatArray, edges: Edges) -> Ground | None:
     noise = np.array([_spread(fine[..., i][used]) for i in range(3)], np.float32)
     tone_limit = max(1.0, 1.4 * float(noise[0]), 4 * float(surface.spread[0]))
     chroma_limit = max(1.0, 1.4 * float(np.hypot(noise[1], noise[2])), 4 * float(np.hypot(*surface.spread[1:])))
-    return Ground(surface, tone_limit, chroma_limit, noise, 1.0)
+    return Ground(surface, tone_limit, chroma_limit, noise, _plainness(opp, edges, surface, tone_limit, chroma_limit))
+
+
+def _plainness(opp: FloatArray, edges: Edges, surface: Surface, tone_limit: float, chroma_limit: float) -> float:
+    """Share of the picture's margin that the surface explains, less where the surface leaves much unexplained."""
+    h, w = opp.shape[:2]
+    deep = max(2, round(0.03 * max(h, w)))
+    margin = np.ones((h, w), bool)
+    margin[deep:-deep, deep:-deep] = False
+    tone, chroma = tone_and_chroma(blur(opp, 1.0), surface.tone)
+    # Shadows may reach the margin; anything brighter or of another colour may not.
+    fits = (tone < 3 * tone_limit) & (tone > -0.5 * surface.tone[..., 0]) & (chroma < 3 * chroma_limit)
+    fits &= distance_to(edges.mask) > 1.5
+    rough = float(surface.spread[0]) + float(np.hypot(*surface.spread[1:]))
+    return float(fits[margin].mean()) * float(np.clip(1.5 - rough / 6.0, 0, 1))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""The coarse pass by a catalogue network: the whole picture at the size the network was trained for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segtile.backends.onnx import OnnxModel
+from segtile.catalog import ModelCard, find_weights
+from segtile.coarse.band import distance_to, drop_dust, label_objects, make_band
+from segtile.coarse.evidence import find_edges, opponent
+from segtile.errors import ModelError
+from segtile.types import BoolArray, Box, CoarseMap, FloatArray
+
+#: Between these a network's probability is not taken for an answer.
+SURE_BACKGROUND, SURE_OBJECT = 0.02, 0.98
+
+
+def network_pass(preview: FloatArray, frame: Box, card: ModelCard, device: str = "auto") -> CoarseMap:
+    """Look at a whole picture with a network.
+
+    Args:
+        preview: (h, w, 3) float32 sRGB-encoded in [0, 1].
+        frame: the picture's own box.
+        card: the network; its weights must be installed.
+        device: see `OnnxModel`.
+
+    Returns:
+        A map of the preview's size. The probability is the network's own activation, never stretched to the picture's
+        minimum and maximum: a picture without an object stays without one. The band is as wide as the network's cells
+        are coarse, and takes in the sharp edges beside it, so that thin parts the network blurred away can come back.
+
+    Raises:
+        BackendMissing: onnxruntime is not installed.
+        ModelError: the weights are missing, wrong, or do not run.
+    """
+    h, w = preview.shape[:2]
+    model = _load(find_weights(card)[0], device)
+    prob = infer(preview, card, model)
+    cell = max(w / card.size[0], h / card.size[1])
+    keep = drop_dust(prob >= 0.5)
+    if not keep.any():
+        prob[:] = 0
+        return _map(prob, np.zeros((h, w), bool), frame, card)
+    doubt = (prob > SURE_BACKGROUND) & (prob < SURE_OBJECT) & (distance_to(keep) <= 12 * cell)
+    prob[~doubt & ~keep] = 0
+    wide = make_band(prob, doubt, max(3.0, 1.5 * cell)) | (distance_to(doubt) <= cell)
+    return _map(prob, wide | _edges_beside(preview, wide, 4 * cell), frame, card)
+
+
+def infer(preview: FloatArray, card: ModelCard, model: OnnxModel) -> FloatArray:
+    """The network's probability of object at the preview's size, (h, w) float32 in [0, 1].
+
+    Raises:
+        ModelError: graph and card disagree on the input size, or the output is not one map.
+    """
+    h, w = preview.shape[:2]
+    if model.input_size not in (None, card.size):
+        raise ModelError(f"the graph of {card.id} takes {model.input_size}, its card says {card.size}")
+    shrinking = card.size[0] < w or card.size[1] < h
+    small = cv2.resize(preview, card.size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    if card.colour == "bgr":
+        small = small[..., ::-1]
+    ready = (small * card.scale - np.array(card.mean, np.float32)) / np.array(card.std, np.float32)
+    raw = model.run(np.ascontiguousarray(ready.transpose(2, 0, 1), np.float32), card.output)
+    flat = raw.reshape(-1, *raw.shape[-2:])
+    if len(flat) != 1:
+        raise ModelError(f"the output {card.output!r} of {card.id} has {len(flat)} channels; one map is expected")
+    if not np.isfinite(flat).all():
+        raise ModelError(f"{card.id} gave values that are no numbers for this picture")
+    prob = 1 / (1 + np.exp(-np.clip(flat[0], -60, 60))) if card.activation == "sigmoid" else np.clip(flat[0], 0, 1)
+    return np.clip(cv2.resize(prob.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def _edges_beside(preview: FloatArray, band: BoolArray, reach: float) -> BoolArray:
+    """Sharp edges that join the band and stay within `reach` cells of it."""
+    near = (distance_to(band) <= reach) & (distance_to(find_edges(opponent(preview)).mask) <= 2)
+    count, pieces = cv2.connectedComponents((near | band).astype(np.uint8), connectivity=8)
+    joined = np.zeros(count, bool)
+    joined[np.unique(pieces[band])] = True
+    joined[0] = False
+    return np.asarray(near & joined[pieces])
+
+
+def _map(prob: FloatArray, band: BoolArray, frame: Box, card: ModelCard) -> CoarseMap:
+    h, w = prob.shape
+    scale = max(frame.width / w, frame.height / h)
+    return CoarseMap(prob, band, label_objects(prob, band), scale, frame, card.id)
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, device: str) -> OnnxModel:
+    """Sessions are kept: a folder of pictures loads its network once."""
+    return OnnxModel(path, device)
