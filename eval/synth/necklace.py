@@ -48,6 +48,10 @@ def necklace(seed: int) -> Arrangement:
         parts.append(Part(link, metal, _place(path, s, at) @ rotate("x", lean)))
         at += pitch
         turn += 1
+    # A ring joins the two ends, as wide as what the last whole link left open; the pendant hangs on it.
+    end, begin = at - pitch + LENGTH / 2, total + 0.16 - LENGTH / 2
+    joint = Part(torus((begin - end) / 2 + WIRE, 0.6 * WIRE, 96), metal)
+    parts.append(joint.moved(_place(path, s, (end + begin) / 2 - (total if end + begin > 2 * total else 0.0))))
     parts += moved(_pendant(metal, stone), translate(0, float(path[0, 1]) - 0.10, 0))
     # The table lies under the chain, and bodies thicker than the chain sink to it: a link's lowest point decides.
     return Arrangement(tuple(_settle(parts)), View(elevation=90.0, fill=0.90))
