@@ -64,7 +64,7 @@ def cup(seed: int) -> Arrangement:
     under = np.array([[0.0, 0.12], [foot - 0.45, 0.12], [foot - 0.32, 0.0], [foot - 0.1, -0.03]])
     body = Part(revolve(np.vstack([under, outer, rim, inner, bottom]), 360), "porcelain")
     ear = np.array(
-        [[0.83, 0, 0.80], [1.10, 0, 0.89], [1.42, 0, 0.80], [1.48, 0, 0.56], [1.22, 0, 0.33], [0.80, 0, 0.28]]
+        [[0.83, 0, 0.80], [1.10, 0, 0.89], [1.42, 0, 0.80], [1.48, 0, 0.56], [1.22, 0, 0.33], [0.74, 0, 0.29]]
     )
     line = p.smooth(ear * [lip, 1, height], 120)
     grip = Part(tube(line, np.linspace(0.30, 0.24, 120), sides=32), "porcelain")
