@@ -49,21 +49,22 @@ def fit_surface(opp: FloatArray, allowed: BoolArray, start: BoolArray) -> Surfac
     values = cv2.resize(opp, size, interpolation=cv2.INTER_AREA)
     free = cv2.resize(allowed.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
     trusted = free & (cv2.resize(start.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999)
-    if trusted.sum() < 4:
-        trusted = free
+    margin = trusted & _margin(size)
+    trusted = next((cells for cells in (margin, trusted) if cells.sum() >= 24), free)
     if free.sum() < 4:
         return None
     flat = values.reshape(-1, 3).astype(np.float64)
     # The median stands up to a start of which nearly half is object; least squares from there on.
     fitted = np.broadcast_to(np.median(values[trusted], axis=0), values.shape).astype(np.float64)
-    weights = _biweight(values - fitted, free, trusted)
+    weights = _biweight(values - fitted, free, trusted) * trusted
     for order in (1, 2, 3):
         basis = _basis(size, order)
         if free.sum() < 4 * basis.shape[1]:
             break
         for _ in range(6):
             fitted = _least_squares(basis, flat, weights.ravel()).reshape(values.shape)
-            weights = _biweight(values - fitted, free, weights > 0)
+            # The scale is the trusted margin's own: a pale object that is let in must not make room for more of it.
+            weights = _biweight(values - fitted, free, trusted)
     residual = values - fitted.astype(np.float32)
     residual = _follow(residual, weights.astype(np.float32), 0.06 * max(size))
     surface = fitted.astype(np.float32) + residual
@@ -76,6 +77,15 @@ def fit_surface(opp: FloatArray, allowed: BoolArray, start: BoolArray) -> Surfac
 def _grid_size(w: int, h: int) -> tuple[int, int]:
     factor = min(1.0, FIT_SIDE / max(w, h))
     return max(1, round(w * factor)), max(1, round(h * factor))
+
+
+def _margin(size: tuple[int, int]) -> BoolArray:
+    """The outer eighth of the fitting grid on every side."""
+    w, h = size
+    deep = max(2, min(w, h) // 8)
+    margin = np.ones((h, w), bool)
+    margin[deep : h - deep, deep : w - deep] = False
+    return margin
 
 
 def _basis(size: tuple[int, int], order: int) -> npt.NDArray[np.float64]:
@@ -95,10 +105,10 @@ def _least_squares(
 
 
 def _biweight(
-    residual: npt.NDArray[np.float64], free: BoolArray, current: BoolArray
+    residual: npt.NDArray[np.float64], free: BoolArray, trusted: BoolArray
 ) -> npt.NDArray[np.float64]:
-    """Tukey weights of every free cell, scaled by the spread of the cells that carry the fit now."""
-    near = residual[current & free]
+    """Tukey weights of every free cell, scaled by how well the trusted cells are met."""
+    near = residual[trusted & free]
     # Around zero, not around their own median: a fit that misses its cells must look further, not drop them all.
     scale = np.maximum(1.4826 * np.median(np.abs(near), axis=0) if len(near) else np.zeros(3), 0.25)
     distance = np.sqrt(((residual / scale) ** 2).sum(axis=2))
