@@ -98,13 +98,14 @@ def _quiet_weight(coarse: CoarseMap, reach: int) -> Ints:
     thin = cv2.dilate(solid - cv2.morphologyEx(solid, cv2.MORPH_OPEN, disc), np.ones((5, 5), np.uint8))
     side = 2 * reach + 1
     share = cv2.blur(coarse.unsure.astype(np.float32), (side, side), borderType=cv2.BORDER_CONSTANT)
-    weight = WEIGHT_UNIT * (1.0 + _THIN * thin + _BUSY * share)
-    return np.rint(weight).astype(np.int32)
+    weight: Ints = np.rint(WEIGHT_UNIT * (1.0 + _THIN * thin + _BUSY * share)).astype(np.int32)
+    return weight
 
 
 def _starts(cells: Ints, count: int) -> Ints:
     """First pixel of each of `count` cells, and the end, from the cell of every pixel."""
-    return np.searchsorted(cells, np.arange(count + 1))
+    starts: Ints = np.searchsorted(cells, np.arange(count + 1))
+    return starts
 
 
 def index_band(coarse: CoarseMap, core_cells: int, keep_whole: BoolArray, keep_weight: int) -> Band:

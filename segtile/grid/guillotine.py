@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segtile.grid.band import WEIGHT_UNIT, Band, CutSums
+from segtile.types import Box
 
-Costs = npt.NDArray[np.float64]
+Costs = npt.NDArray[np.float32]
 Lines = npt.NDArray[np.intp]
 Cells = tuple[int, int, int, int]
 
-_NOWHERE = np.float64(np.inf)
+_NOWHERE = np.float32(np.inf)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Room:
         """True where the pixels lo .. hi - 1 of an axis, with the halo as far as the frame reaches, fit the tile."""
         return np.minimum(hi + self.halo, length) - np.maximum(lo - self.halo, 0) <= self.tile
 
+    def fits(self, core: Box) -> bool:
+        """True where a core fits the tile."""
+        return bool(self.span_fits(core.x0, core.x1, self.width) and self.span_fits(core.y0, core.y1, self.height))
+
 
 @dataclass(frozen=True)
 class Node:
@@ -65,104 +70,137 @@ class Node:
         return [core for part in self.parts for core in part.cores()] if self.axis else [self.cells]
 
 
-def _occupied(sums: npt.NDArray[Any], across: Lines, along: Lines) -> tuple[Lines, Lines]:
-    """First and last occupied cell along one axis of every box on the lattice, each (m + 1, m + 1, n + 1).
+@dataclass(frozen=True)
+class _Spans:
+    """All spans between two of `count` + 1 lines, sorted by their number of gaps, then by where they begin."""
 
-    `sums` (cells + 1, cells) counts band cells before each position of the `across` axis. The first cell is for boxes
-    that begin at along[i], the last for boxes that end there; a box is empty where first > last.
+    count: int
+    lo: Lines
+    hi: Lines
+    index: Lines  # [lo, hi] -> place in lo and hi
+
+    @classmethod
+    def between(cls, lines: Lines) -> _Spans:
+        count = len(lines) - 1
+        lo = np.concatenate([np.arange(count - gaps + 1) for gaps in range(1, count + 1)])
+        hi = lo + np.repeat(np.arange(1, count + 1), np.arange(count, 0, -1))
+        index = np.zeros((count + 1, count + 1), dtype=np.intp)
+        index[lo, hi] = np.arange(lo.size)
+        return cls(count, lo, hi, index)
+
+    def of_gaps(self, gaps: int) -> slice:
+        """The places of all spans of so many gaps."""
+        first = int(self.index[0, gaps])
+        return slice(first, first + self.count - gaps + 1)
+
+
+def _occupied(
+    sums: npt.NDArray[Any], across: Lines, ranges: _Spans, along: Lines, spans: _Spans
+) -> tuple[Lines, Lines]:
+    """First and last occupied cell along one axis of every box of the lattice, each (ranges, spans).
+
+    `sums` (cells + 1, cells) counts band cells before each position of the other axis, `ranges` are the spans of that
+    axis. A box is empty where first > last; both then still lie within the lattice.
     """
-    m, n = len(across) - 1, len(along) - 1
     picked = sums[across, along[0] : along[-1]]
-    cells = np.arange(along[0], along[-1])
-    far = int(along[-1]) + 1
-    first = np.full((m + 1, m + 1, n + 1), far)
-    last = np.full((m + 1, m + 1, n + 1), -1)
+    taken = picked[ranges.hi] != picked[ranges.lo]
+    cells = np.arange(along[0], along[-1], dtype=np.int32)
     slabs = along[:-1] - along[0]
-    for lo in range(m):
-        taken = picked[lo + 1 :] != picked[lo]
-        firsts = np.minimum.reduceat(np.where(taken, cells, far), slabs, axis=1)
-        lasts = np.maximum.reduceat(np.where(taken, cells, -1), slabs, axis=1)
-        first[lo, lo + 1 :, :n] = np.minimum.accumulate(firsts[:, ::-1], axis=1)[:, ::-1]
-        last[lo, lo + 1 :, 1:] = np.maximum.accumulate(lasts, axis=1)
+    firsts = np.minimum.reduceat(np.where(taken, cells, cells[-1] + 1), slabs, axis=1)
+    lasts = np.maximum.reduceat(np.where(taken, cells, cells[0] - 1), slabs, axis=1)
+    first = np.minimum.accumulate(firsts[:, ::-1], axis=1)[:, ::-1][:, spans.lo]
+    last = np.maximum.accumulate(lasts, axis=1)[:, spans.hi - 1]
     return first, last
 
 
-def _cut_prices(sums: CutSums, across: Lines, along: Lines, prices: Prices) -> Costs:
-    """Price of cutting along line i between positions a and b of the other axis, (a, b, i)."""
-    lo, hi, line = across[:, None, None], across[None, :, None], along[None, None, :]
-    weight, runs = sums.at(line, lo, np.maximum(hi, lo))
-    return np.asarray(prices.of(weight, runs), dtype=np.float64)
-
-
-def _whole(band: Band, xs: Lines, ys: Lines, room: Room) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """(empty, fits one tile) of every box on the lattice, both (y0, y1, x0, x1)."""
-    left, right = _occupied(band.column_sums, ys, xs)
-    top, bottom = _occupied(band.row_sums.T, xs, ys)
-    x_lo, x_hi = left[:, :, :, None], right[:, :, None, :]
-    y_lo = np.moveaxis(top, -1, 0)[:, None]
-    y_hi = np.moveaxis(bottom, -1, 0)[None, :]
-    empty = (x_lo > x_hi) | (y_lo > y_hi)
-    last_x, last_y = len(band.px_x) - 1, len(band.px_y) - 1
-    fits = room.span_fits(band.px_x[np.minimum(x_lo, last_x)], band.px_x[x_hi + 1], room.width)
-    fits = fits & room.span_fits(band.px_y[np.minimum(y_lo, last_y)], band.px_y[y_hi + 1], room.height)
-    return empty, fits & ~empty
+def _cut_prices(sums: CutSums, across: Lines, ranges: _Spans, along: Lines, prices: Prices) -> Costs:
+    """Price of cutting along line i through every range of the other axis, (ranges, i)."""
+    weight, runs = sums.at(along, across[ranges.lo, None], across[ranges.hi, None])
+    return np.asarray(prices.of(weight, runs), dtype=np.float32)
 
 
 class Lattice:
-    """All cuttings of a region along vertical lines `xs` and horizontal lines `ys` (cells, rising, region included)."""
+    """All cuttings of a region along vertical lines `xs` and horizontal lines `ys` (cells, rising, region included).
+
+    Costs are float32 tiles over (y span, x span).
+    """
 
     def __init__(self, band: Band, xs: Lines, ys: Lines, room: Room, prices: Prices) -> None:
-        self._band, self._xs, self._ys = band, xs, ys
-        self._empty, self._fits = _whole(band, xs, ys, room)
-        self._cut_x = _cut_prices(band.across_x, ys, xs, prices)
-        self._cut_y = _cut_prices(band.across_y, xs, ys, prices)
-        self._best = np.full(self._empty.shape, _NOWHERE)
-        for rows in range(1, len(ys)):
-            self._fill(rows)
+        self._band, self._lines_x, self._lines_y = band, xs, ys
+        self._xs, self._ys = _Spans.between(xs), _Spans.between(ys)
+        left, right = _occupied(band.column_sums, ys, self._ys, xs, self._xs)
+        top, bottom = (ends.T for ends in _occupied(band.row_sums.T, xs, self._xs, ys, self._ys))
+        fits = room.span_fits(band.px_x[left], band.px_x[right + 1], room.width)
+        fits &= room.span_fits(band.px_y[top], band.px_y[bottom + 1], room.height)
+        self._empty = left > right
+        self._fits = fits & ~self._empty
+        self._cut_x = _cut_prices(band.across_x, ys, self._ys, xs, prices)
+        self._cut_y = np.ascontiguousarray(_cut_prices(band.across_y, xs, self._xs, ys, prices).T)
+        self._best = self._fill()
 
-    def _fill(self, rows: int) -> None:
-        """The best cost of all boxes that span `rows` gaps of horizontal lines, all narrower ones being known."""
-        m, n, best = len(self._ys) - 1, len(self._xs) - 1, self._best
-        y0 = np.arange(m - rows + 1)
-        y1 = y0 + rows
-        cost = np.full((len(y0), n + 1, n + 1), _NOWHERE)
-        for k in range(1, rows):
-            halves = best[y0, y0 + k] + best[y0 + k, y1]
-            price = self._cut_y[:, :, y0 + k].transpose(2, 0, 1)
-            np.minimum(cost, halves + price, out=cost)
-        cost = np.where(self._empty[y0, y1], 0.0, np.where(self._fits[y0, y1], 1.0, cost))
-        across = self._cut_x[y0, y1]
-        for columns in range(2, n + 1):
-            x0 = np.arange(n - columns + 1)[:, None]
-            middle = x0 + np.arange(1, columns)
-            halves = cost[:, x0, middle] + cost[:, middle, x0 + columns] + across[:, middle]
-            here = (slice(None), x0[:, 0], x0[:, 0] + columns)
-            cost[here] = np.minimum(cost[here], halves.min(axis=2))
-        best[y0, y1] = cost
+    def _fill(self) -> Costs:
+        """The cost of the best cutting of every box, (y span, x span), from low boxes to tall ones."""
+        m, size = self._ys.count, self._xs.lo.size
+        best = np.empty((self._ys.lo.size, size), dtype=np.float32)
+        # Kept by where boxes begin and, again, by where they end: all cuts of all boxes of one height are then sums of
+        # plain slices.
+        begins = np.full((m + 1, m + 1, size), _NOWHERE, dtype=np.float32)
+        ends = np.full((m + 1, m + 1, size), _NOWHERE, dtype=np.float32)
+        for gaps in range(1, m + 1):
+            spans, count = self._ys.of_gaps(gaps), m - gaps + 1
+            cost = np.full((count, size), _NOWHERE, dtype=np.float32)
+            if gaps > 1:
+                cut = np.lib.stride_tricks.sliding_window_view(self._cut_y, count, axis=0)[1:gaps]
+                halves = begins[1:gaps, :count] + ends[gaps - 1 : 0 : -1, gaps:]
+                halves += cut.swapaxes(1, 2)
+                cost = halves.min(axis=0)
+            cost[self._fits[spans]] = 1
+            cost[self._empty[spans]] = 0
+            self._saw_upright(cost, self._cut_x[spans])
+            best[spans] = begins[gaps, :count] = ends[gaps, gaps:] = cost
+        return best
+
+    def _saw_upright(self, cost: Costs, prices: Costs) -> None:
+        """Lower `cost` (count, x span), all of one height, in place by vertical cuts; `prices` are (count, line)."""
+        n, count = self._xs.count, cost.shape[0]
+        begins = np.full((n + 1, count, n + 1), _NOWHERE, dtype=np.float32)
+        ends = np.full((n + 1, count, n + 1), _NOWHERE, dtype=np.float32)
+        padded = np.full((count, 2 * n + 1), _NOWHERE, dtype=np.float32)
+        padded[:, : n + 1] = prices
+        cut = np.lib.stride_tricks.sliding_window_view(padded, n + 1, axis=1).swapaxes(0, 1)
+        for gaps in range(1, n + 1):
+            last, spans = n - gaps + 1, self._xs.of_gaps(gaps)
+            if gaps > 1:
+                halves = begins[1:gaps, :, :last] + ends[gaps - 1 : 0 : -1, :, gaps:]
+                halves += cut[1:gaps, :, :last]
+                np.minimum(cost[:, spans], halves.min(axis=0), out=cost[:, spans])
+            begins[gaps, :, :last] = ends[gaps, :, gaps:] = cost[:, spans]
 
     def solve(self) -> Node | None:
         """The cheapest cutting; None where the region holds no band or no cutting along these lines fits."""
-        root = (0, len(self._ys) - 1, 0, len(self._xs) - 1)
-        if self._empty[root] or not np.isfinite(self._best[root]):
+        if self._empty[-1, -1] or not np.isfinite(self._best[-1, -1]):
             return None
-        return self._trace(*root)
+        return self._trace(0, self._ys.count, 0, self._xs.count)
 
     def _trace(self, y0: int, y1: int, x0: int, x1: int) -> Node:
-        xs, ys, best = self._xs, self._ys, self._best
-        cells = (int(xs[x0]), int(ys[y0]), int(xs[x1]), int(ys[y1]))
-        if self._fits[y0, y1, x0, x1]:
+        row, column = self._ys.index, self._xs.index
+        here = (row[y0, y1], column[x0, x1])
+        cells = (int(self._lines_x[x0]), int(self._lines_y[y0]), int(self._lines_x[x1]), int(self._lines_y[y1]))
+        if self._fits[here]:
             shrunk = self._band.shrink(*cells)
             assert shrunk is not None
             return Node(shrunk, 1.0)
-        by_x = best[y0, y1, x0, x0 + 1 : x1] + best[y0, y1, x0 + 1 : x1, x1] + self._cut_x[y0, y1, x0 + 1 : x1]
-        by_y = best[y0, y0 + 1 : y1, x0, x1] + best[y0 + 1 : y1, y1, x0, x1] + self._cut_y[x0, x1, y0 + 1 : y1]
+        k = np.arange(x0 + 1, x1)
+        by_x = self._best[here[0], column[x0, k]] + self._best[here[0], column[k, x1]] + self._cut_x[here[0], k]
+        k = np.arange(y0 + 1, y1)
+        by_y = self._best[row[y0, k], here[1]] + self._best[row[k, y1], here[1]] + self._cut_y[k, here[1]]
         if by_x.size and (not by_y.size or by_x.min() <= by_y.min()):
-            k = x0 + 1 + int(by_x.argmin())
-            boxes, axis, line = [(y0, y1, x0, k), (y0, y1, k, x1)], "x", int(xs[k])
+            at = x0 + 1 + int(by_x.argmin())
+            boxes, axis, line = [(y0, y1, x0, at), (y0, y1, at, x1)], "x", int(self._lines_x[at])
         else:
-            k = y0 + 1 + int(by_y.argmin())
-            boxes, axis, line = [(y0, k, x0, x1), (k, y1, x0, x1)], "y", int(ys[k])
-        parts = tuple(self._trace(*box) for box in boxes if not self._empty[box])
+            at = y0 + 1 + int(by_y.argmin())
+            boxes, axis, line = [(y0, at, x0, x1), (at, y1, x0, x1)], "y", int(self._lines_y[at])
+        parts = tuple(self._trace(*b) for b in boxes if not self._empty[row[b[0], b[1]], column[b[2], b[3]]])
         if len(parts) == 1:  # the line only trimmed an empty side off
             return parts[0]
-        return Node(cells, float(best[y0, y1, x0, x1]), axis, line, parts)
+        return Node(cells, float(self._best[here]), axis, line, parts)

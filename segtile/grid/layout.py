@@ -30,12 +30,6 @@ def check_sizes(frame: Box, tile: int, halo: int) -> None:
         )
 
 
-def fits(core: Box, frame: Box, tile: int, halo: int) -> bool:
-    """True where a core and its halo, as far as the frame reaches, fit one tile."""
-    seen = core.expand(halo, frame)
-    return seen.width <= tile and seen.height <= tile
-
-
 def _read_span(lo: int, hi: int, length: int, tile: int) -> tuple[int, int]:
     side = min(tile, length)
     start = max(0, min((lo + hi - side) // 2, length - side))
@@ -45,7 +39,8 @@ def _read_span(lo: int, hi: int, length: int, tile: int) -> tuple[int, int]:
 def read_box(core: Box, frame: Box, tile: int) -> Box:
     """The window a tile reads: `tile` px square, centred on the core, shifted to lie inside the frame.
 
-    It is smaller only where the frame is. A core that `fits` gets its halo on every side where the frame has it.
+    It is smaller only where the frame is. A core whose halo fits the tile gets it on every side where the
+    frame has it.
     """
     x0, x1 = _read_span(core.x0, core.x1, frame.width, tile)
     y0, y1 = _read_span(core.y0, core.y1, frame.height, tile)
