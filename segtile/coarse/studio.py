@@ -155,10 +155,11 @@ def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArr
     for_object = np.clip(bright + coloured + black, 0, 1) * 0.3
     for_object += (0.006 + 0.01 * view.telling) * np.clip(view.chroma / view.tint - 1.2, 0, 1)
     for_background = calm * np.exp(-2 * (view.tone / ground.tone_limit) ** 2) * 0.03
-    for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * (0.001 + 0.003 * view.telling)
+    for_background += calm * np.clip(1.5 - depth / allowed, 0, 1) * (view.tone < 0) * (PRIOR + 0.003 * view.telling)
     for_object += np.clip(depth / allowed - 1.0, 0, 1) * 0.0005
     for_object[edges.mask] = 0
     for_background[edges.mask] = 0
+    _seed_outlines(for_object, edges, ground, view)
     half = find_edges(cv2.resize(opp, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
     wide = cv2.resize(half.strength / half.weak, (w, h), interpolation=cv2.INTER_LINEAR)
     resistance = np.maximum(edges.strength / edges.weak, 0.8 * wide)
@@ -171,6 +172,34 @@ def _walk(opp: FloatArray, edges: Edges, ground: Ground, view: View) -> FloatArr
     )
     tall = cv2.resize(belief, (belief.shape[1] * factor, belief.shape[0] * factor), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(tall[:h, :w])
+
+
+PRIOR = 0.00002
+SEED_W = 0.05
+
+
+def _seed_outlines(for_object: FloatArray, edges: Edges, ground: Ground, view: View) -> None:
+    """Let every sharp edge against the background say on which side of it an object is: on the one that differs more.
+
+    Shadows end softly, so a sharp edge with the background's colour on one side has an object on the other. A contact
+    shadow has such an edge too, against a pale object; it is outweighed by its long soft border with the background.
+    """
+    h, w = view.tone.shape
+    rows, cols = np.nonzero(edges.mask)
+    if rows.size == 0:
+        return
+    dx = cv2.Sobel(view.smooth[..., 0], cv2.CV_32F, 1, 0, ksize=3)[rows, cols]
+    dy = cv2.Sobel(view.smooth[..., 0], cv2.CV_32F, 0, 1, ksize=3)[rows, cols]
+    norm = np.maximum(np.hypot(dx, dy), 1e-6)
+    sides = []
+    for step in (-4.0, 4.0):
+        y = np.clip(np.rint(rows + step * dy / norm), 0, h - 1).astype(np.intp)
+        x = np.clip(np.rint(cols + step * dx / norm), 0, w - 1).astype(np.intp)
+        off = (1 - view.telling) * np.abs(view.tone[y, x]) / ground.tone_limit + view.chroma[y, x] / view.tint
+        sides.append((y, x, off))
+    for (y, x, off), (_, _, other) in (sides, sides[::-1]):
+        seed = (off > 2.0) & (other < 0.5 * off) & (other < 1.5) & ~edges.mask[y, x]
+        for_object[y[seed], x[seed]] = np.maximum(for_object[y[seed], x[seed]], SEED_W)
 
 
 def _pool(a: FloatArray, factor: int, how: str) -> FloatArray:
