@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from segtile.errors import BadInput
 from segtile.grid.layout import map_slices
@@ -54,20 +55,12 @@ def _write(canvas: Array, text: str, centre: tuple[int, int], scale: float, colo
 def _object_places(coarse: CoarseMap, grid: Grid) -> dict[int, tuple[float, float]]:
     """The middle (x, y), in frame px, of the box of every object the plan refines."""
     fx, fy = coarse.factors
-    seen = sorted({label for tile in grid.tiles for label in tile.objects})
-    places = {}
-    if seen:
-        rows, cols = np.nonzero(coarse.labels)
-        labels = coarse.labels[rows, cols]
-        count = int(labels.max()) + 1
-        low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
-        points = np.stack([cols, rows], axis=1)
-        np.minimum.at(low, labels, points)
-        np.maximum.at(high, labels, points + 1)
-        for label in seen:
-            x, y = (low[label] + high[label]) / 2
-            places[label] = (float(x) * fx, float(y) * fy)
-    return places
+    seen = {label for tile in grid.tiles for label in tile.objects}
+    return {
+        label: ((place[1].start + place[1].stop) / 2 * fx, (place[0].start + place[0].stop) / 2 * fy)
+        for label, place in enumerate(ndimage.find_objects(coarse.labels), start=1)
+        if place is not None and label in seen
+    }
 
 
 def draw_plan(preview: FloatArray, coarse: CoarseMap, grid: Grid) -> npt.NDArray[np.uint8]:

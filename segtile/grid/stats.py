@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segtile.errors import BadInput
-from segtile.grid.layout import map_slices
+from segtile.grid.layout import map_slices, objects_in
 from segtile.types import BoolArray, Box, CoarseMap, Grid, Tile
 
 
@@ -77,10 +77,10 @@ def crossings(grid: Grid, coarse: CoarseMap) -> tuple[int, int]:
     return count, length
 
 
-def _objects(grid: Grid) -> tuple[int, int]:
-    """(objects in one tile, objects in several)."""
-    seen = np.array([label for tile in grid.tiles for label in tile.objects], dtype=np.int64)
-    counts = np.unique(seen, return_counts=True)[1]
+def _objects(grid: Grid, coarse: CoarseMap) -> tuple[int, int]:
+    """(objects in one core, objects in several)."""
+    seen = [label for tile in grid.tiles for label in objects_in(coarse, tile.core)]
+    counts = np.unique(np.array(seen, dtype=np.int64), return_counts=True)[1]
     return int(np.count_nonzero(counts == 1)), int(np.count_nonzero(counts > 1))
 
 
@@ -100,11 +100,11 @@ def compare(grid: Grid, uniform: Grid, coarse: CoarseMap) -> GridStats:
     """A plan's figures beside the uniform grid's, over the same coarse map.
 
     Raises:
-        BadInput: the grids or the map are over different frames, or `uniform` was planned without the map.
+        BadInput: the grids or the map are over different frames.
     """
     if not grid.frame == uniform.frame == coarse.frame:
         raise BadInput("The two grids and the coarse map must be over the same frame to be compared.")
-    whole, cut = _objects(grid)
+    whole, cut = _objects(grid, coarse)
     uniform_crossings, uniform_px = crossings(uniform, coarse)
     grid_crossings, grid_px = crossings(grid, coarse)
     area = grid.frame.area
@@ -120,5 +120,5 @@ def compare(grid: Grid, uniform: Grid, coarse: CoarseMap) -> GridStats:
         share_read_uniform=sum(tile.read.area for tile in uniform.tiles) / area,
         objects_whole=whole,
         objects_cut=cut,
-        objects_cut_uniform=_objects(uniform)[1],
+        objects_cut_uniform=_objects(uniform, coarse)[1],
     )

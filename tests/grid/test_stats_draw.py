@@ -39,7 +39,7 @@ def test_crossing_lengths_are_frame_pixels(scene):
 def test_objects_are_counted_whole_or_cut(scene):
     coarse = scene.outline(scene.discs(400, 200, (60, 60, 20), (200, 100, 30)), grow=2)
     grid = plan_aligned(coarse, 100, 8)
-    stats = compare(grid, plan_uniform(coarse.frame, 100, 8, coarse), coarse)
+    stats = compare(grid, plan_uniform(coarse.frame, 100, 8), coarse)
     assert (stats.objects_whole, stats.objects_cut) == (2, 0)
     assert stats.objects_cut_uniform >= 1
     assert stats.tiles == len(grid.tiles) == 2
