@@ -14,6 +14,9 @@ import pytest
 from PIL import Image
 
 
+pytestmark = pytest.mark.xdist_group("wheel")  # one environment, made once
+
+
 def call(*command: str | Path, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, **kwargs)
 

@@ -18,6 +18,8 @@ from segtile.errors import BadInput, SegtileError, WouldOverwrite
 # typer brings its own click since 0.26 and used the installed one before: the public name of its errors leads to both
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"max_content_width": 110})
 
 _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
@@ -59,8 +61,9 @@ def main(arguments: list[str] | None = None) -> None:
         complain(str(e))
         code = 1
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # typer turns the interrupt into this code by itself
         complain("interrupted")
-        code = 130
     sys.exit(code)
 
 
