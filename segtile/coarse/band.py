@@ -10,6 +10,10 @@ from segtile.types import BoolArray, FloatArray, IntArray
 #: A piece shorter than this share of the map's longer side is dust, unless a larger piece is within `DUST_REACH`.
 DUST_SIDE, DUST_REACH = 0.004, 0.015
 
+#: A dark line inside an object is doubted when it is narrower than `SLIT_WIDTH` cells, deeper than `SLIT_DEPTH` in luma,
+#: and within `SLIT_REACH` cells of the band. Set on rendered scenes, where cracks of one pixel are exact.
+SLIT_WIDTH, SLIT_DEPTH, SLIT_REACH = 9, 0.03, 16.0
+
 
 def distance_to(mask: BoolArray) -> FloatArray:
     """Euclidean distance of every cell to the nearest True cell, (h, w) float32; large where there is none."""
@@ -34,6 +38,28 @@ def make_band(prob: FloatArray, doubt: BoolArray, reach: float) -> BoolArray:
     outline = np.where(inside, distance_to(~inside), distance_to(inside)) <= reach
     del edge
     return np.asarray(outline | (distance_to(soft | doubt) <= min(reach, 2.0)))
+
+
+def doubt_slits(preview: FloatArray, prob: FloatArray, band: BoolArray) -> BoolArray:
+    """The band with the thin dark lines inside an object that lie close to it, (h, w) bool.
+
+    A slit between a stone and its bezel, or between two wires that nearly touch, may show the background through a gap
+    of a pixel; at the map's scale it is a dark line and no more. It is found as a valley of the luma: a closing that
+    fills it. Lines far from any edge are the object's own texture.
+
+    Args:
+        preview: (h, w, 3) float32 in [0, 1].
+        prob: (h, w) float32 in [0, 1].
+        band: (h, w) bool.
+    """
+    if not band.any():
+        return band
+    luma = cv2.cvtColor(preview, cv2.COLOR_RGB2GRAY)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (SLIT_WIDTH, SLIT_WIDTH))
+    valley = cv2.morphologyEx(luma, cv2.MORPH_BLACKHAT, disc) > SLIT_DEPTH
+    valley &= (prob >= 0.5) & (distance_to(band) <= SLIT_REACH)
+    around = cv2.dilate(valley.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return np.asarray(band | (around & (prob >= 0.5)))
 
 
 def drop_dust(inside: BoolArray) -> BoolArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from segtile.backends.onnx import available_providers
 from segtile.catalog import ModelCard, installed, list_cards, load_card
+from segtile.coarse.band import doubt_slits
 from segtile.coarse.network import network_pass
 from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
@@ -39,10 +40,12 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
     if preview.ndim != 3 or preview.shape[2] != 3 or preview.dtype != np.float32 or 0 in preview.shape:
         raise BadInput(f"a preview is (h, w, 3) float32, this is {preview.shape} {preview.dtype}")
     if name == "studio":
-        return studio_pass(preview, frame)[0]
-    if name == "auto":
-        return _choose(preview, frame, device)
-    return network_pass(preview, frame, _card(name), device)
+        found = studio_pass(preview, frame)[0]
+    elif name == "auto":
+        found = _choose(preview, frame, device)
+    else:
+        found = network_pass(preview, frame, _card(name), device)
+    return replace(found, unsure=doubt_slits(preview, found.prob, found.unsure))
 
 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
