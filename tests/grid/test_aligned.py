@@ -124,17 +124,39 @@ def test_a_dumbbell_is_cut_at_its_neck(scene):
     assert stats.crossing_px <= 15
 
 
+def cut_of(grid):
+    """Where the only vertical border between two cores lies."""
+    (border,) = {t.core.x1 for t in grid.tiles} & {t.core.x0 for t in grid.tiles}
+    return border
+
+
 def test_cuts_keep_away_from_busy_places(scene):
-    image = np.zeros((120, 400), np.uint8)
-    cv2.rectangle(image, (40, 40), (360, 80), 1, -1)
-    for x in range(44, 356, 4):  # a comb of thin holes but for one quiet place left of the middle
-        if not 150 <= x <= 166:
-            cv2.line(image, (x, 44), (x, 76), 0, 1)
-    coarse = scene.outline(image > 0, grow=1)
-    grid = plan_aligned(coarse, 256, 12)
-    borders = {t.core.x1 for t in grid.tiles} & {t.core.x0 for t in grid.tiles}
+    band = np.zeros((60, 420), bool)
+    band[28:32, 10:410] = True
+    for x in range(10, 206, 6):  # dots that no upright cut need touch, on the left half only
+        band[18:20, x : x + 2] = band[40:42, x : x + 2] = True
+    grid = plan_aligned(scene.coarse_of(band), 256, 12)
     assert len(grid.tiles) == 2
-    assert not borders or all(150 <= x <= 168 for x in borders)
+    assert cut_of(grid) >= 208
+
+
+def test_one_thick_strand_is_rather_cut_than_two_narrower_ones(scene):
+    band = np.zeros((60, 420), bool)
+    band[8:18, 10:410] = band[36:46, 10:410] = True
+    band[8:46, 202:220] = True
+    band[8:15, 206:216] = band[39:46, 206:216] = False  # one strand of 24 instead of two of 10
+    grid = plan_aligned(scene.coarse_of(band), 256, 12)
+    assert len(grid.tiles) == 2
+    assert 206 < cut_of(grid) < 216
+
+
+def test_an_object_that_fits_is_not_cut_to_save_a_tile(scene):
+    band = np.zeros((20, 152), bool)
+    for x in (1, 39, 77, 115):
+        band[8:12, x : x + 36] = True
+    coarse = scene.coarse_of(band)
+    grid = plan_aligned(coarse, 64, 0)  # three tiles would do
+    assert [t.objects for t in sorted(grid.tiles, key=lambda t: t.core.x0)] == [(1,), (2,), (3,), (4,)]
 
 
 def test_a_large_ring_needs_few_tiles_and_crossings(scene):
@@ -173,10 +195,13 @@ def test_all_unsure_is_covered_all(scene):
     assert len(grid.tiles) <= len(plan_uniform(coarse.frame, 64, 8).tiles)
 
 
-def test_band_at_the_frames_border_needs_no_halo_beyond_it(scene):
-    coarse = scene.coarse_of(np.pad(np.ones((60, 60)), ((0, 40), (0, 140))))
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (40, 140), (0, 140), (40, 0)])
+def test_band_at_the_frames_border_needs_no_halo_beyond_it(scene, top, left):
+    coarse = scene.coarse_of(np.pad(np.ones((60, 60)), ((top, 40 - top), (left, 140 - left))))
     (t,) = plan_aligned(coarse, 64, 4).tiles
-    assert t.read.x0 == t.read.y0 == 0
+    assert (t.core.x0, t.core.y0) == (left, top)
+    assert (t.read.x0 == 0, t.read.x1 == 200) == (left == 0, left == 140)
+    assert (t.read.y0 == 0, t.read.y1 == 100) == (top == 0, top == 40)
 
 
 def test_tiles_below_the_size_of_a_cell_fall_back_and_say_so(scene, caplog):
