@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtile.coarse.band import distance_to, drop_dust, label_objects, make_band
-from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, gradient, opponent, tone_and_chroma
+from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, gradient, hysteresis, opponent, tone_and_chroma
 from segtile.coarse.surface import Surface, fit_surface
 from segtile.coarse.walker import WALK_SIDE, walk
 from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
@@ -51,9 +51,10 @@ def studio_pass(preview: FloatArray, frame: Box) -> tuple[CoarseMap, float]:
     belief = _walk(opp, edges, ground, view)
     prob, doubt = _compose(opp, edges, ground, view, belief)
     keep = drop_dust(prob >= 0.5)
-    far = distance_to(keep) > 6
-    prob[far] = 0
-    band = make_band(prob, doubt & ~far, 3.0 + 1.5 / max(1.0, frame.width / w))
+    away = distance_to(keep)
+    prob[(away > 6) & ~keep] = 0
+    doubt &= away <= 0.02 * max(h, w)
+    band = make_band(prob, doubt, 3.0 + 1.5 / max(1.0, frame.width / w))
     labels = label_objects(prob, band)
     background = Background(_to_srgb(ground.surface.tone), _frame_noise(preview, ground, frame))
     scale = max(frame.width / w, frame.height / h)
@@ -227,7 +228,24 @@ def _compose(opp: FloatArray, edges: Edges, ground: Ground, view: View, belief: 
     prob = np.where(zone, np.where(apart, inner, local), prob).astype(np.float32)
     doubt = ~zone & (prob > 0.15) & (prob < 0.85)
     doubt |= _unsupported(prob, edges) | _suspect(ground, view, prob)
+    doubt |= _faint_outline(opp, prob)
     return prob, doubt
+
+
+def _faint_outline(opp: FloatArray, prob: FloatArray) -> BoolArray:
+    """Faint long edges beside the object and what lies between: the rim of a cup that has the background's tone."""
+    h, w = prob.shape
+    half = find_edges(cv2.resize(opp, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
+    line = hysteresis(half.strength, 0.75 * half.weak, half.weak)
+    count, comp, stats, _ = cv2.connectedComponentsWithStats(line.astype(np.uint8), connectivity=8)
+    long = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) >= 8
+    long[0] = False
+    line = cv2.resize(long[comp].astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+    inside = prob >= 0.5
+    reach = max(4.0, 0.008 * max(h, w))
+    near = line & ~inside & (distance_to(inside) <= reach)
+    closed = distance_to(~(distance_to(near | inside) <= reach / 2)) > reach / 2 
+    return np.asarray((closed & ~inside & (distance_to(near) <= reach)) | near)
 
 
 def _suspect(ground: Ground, view: View, prob: FloatArray) -> BoolArray:
@@ -243,12 +261,24 @@ def _suspect(ground: Ground, view: View, prob: FloatArray) -> BoolArray:
 
 
 def _unsupported(prob: FloatArray, edges: Edges) -> BoolArray:
-    """Surroundings of an outline that runs where no sharp edge is: a shadow taken for object, or an edge not seen."""
+    """Surroundings of an outline where the picture has a faint edge or none: the true one may run elsewhere.
+
+    Without a sharp edge the outline may be a shadow's or the object may go on in the background's tone.
+    """
     inside = (prob >= 0.5).astype(np.uint8)
     outline = cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-    bare = outline & (distance_to(edges.mask) > 2.0)
-    bare = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
-    return np.asarray(distance_to(bare) <= 0.008 * max(prob.shape))
+    support = cv2.dilate(edges.strength, np.ones((5, 5), np.uint8)) / edges.weak
+    long_side = max(prob.shape)
+    doubt = np.zeros(prob.shape, bool)
+    for bare, reach in ((outline & (support < FAINT), RCH), (outline & (distance_to(edges.mask) > 2.0), 0.008)):
+        # A cell or two between the ends of edges is no gap.
+        gap = cv2.morphologyEx(bare.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
+        doubt |= distance_to(gap) <= reach * long_side
+    return doubt
+
+
+RCH = 0.006
+FAINT = 8.0
 
 
 def _pinholes(opp: FloatArray, ground: Ground, view: View, steep: FloatArray, top: FloatArray) -> BoolArray:
