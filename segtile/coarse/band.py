@@ -10,7 +10,7 @@ from segtile.types import BoolArray, FloatArray, IntArray
 #: A piece shorter than this share of the map's longer side is dust, unless a larger piece is within `DUST_REACH`.
 DUST_SIDE, DUST_REACH = 0.004, 0.015
 
-#: A dark line inside an object is doubted when it is narrower than `SLIT_WIDTH` cells, deeper than `SLIT_DEPTH` in luma,
+#: A dark line inside an object is doubted when narrower than `SLIT_WIDTH` cells, deeper than `SLIT_DEPTH` in luma,
 #: and within `SLIT_REACH` cells of the band. Set on rendered scenes, where cracks of one pixel are exact.
 SLIT_WIDTH, SLIT_DEPTH, SLIT_REACH = 9, 0.03, 16.0
 
