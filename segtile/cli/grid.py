@@ -65,6 +65,7 @@ def grid(
         return
     print_line(
         f"{output}: {s.tiles} tiles of {plan.grid.tile_side} px against {s.tiles_uniform} uniform, "
-        f"{s.crossings} core-border crossings of the band against {s.crossings_uniform}, "
+        f"core borders cross {s.crossing_px} px of band in {s.crossings} places against "
+        f"{s.crossing_px_uniform} px in {s.crossings_uniform}, "
         f"{100 * s.share_refined:.1f} % of the pixels refined. {plan.grid.why}"
     )

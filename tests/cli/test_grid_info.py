@@ -29,7 +29,7 @@ def test_grid_speaks_to_people(run, tmp_path, ring_scene):
     Image.fromarray(ring_scene[0]).save(photo)
     code, out, _ = run("grid", photo, "-o", tmp_path / "plan.png")
     assert code == 0
-    for word in ("tiles", "uniform", "crossings", "% of the pixels refined"):
+    for word in ("tiles", "uniform", "borders cross", "% of the pixels refined"):
         assert word in out
 
 
