@@ -223,7 +223,7 @@ def _compose(opp: FloatArray, edges: Edges, ground: Ground, view: View, belief: 
     top = cv2.dilate(evidence, np.ones((7, 7), np.uint8))
     local = np.where(top > 0.5 * ground.tone_limit, np.minimum(1, 1.2 * evidence / np.maximum(top, 1e-3)), 0)
     steep = gradient(opp, 1.0)
-    apart = distance_to((~zone & (prob < 0.5)) | _pinholes(opp, ground, view, steep, top)) > 5.0
+    apart = distance_to((~zone & (prob < 0.5)) | _pinholes(opp, ground, view, prob, steep, top)) > 5.0
     inner = np.minimum(1, (evidence + steep) / (4 * ground.tone_limit))
     prob = np.where(zone, np.where(apart, inner, local), prob).astype(np.float32)
     doubt = ~zone & (prob > 0.15) & (prob < 0.85)
@@ -281,7 +281,7 @@ RCH = 0.006
 FAINT = 8.0
 
 
-def _pinholes(opp: FloatArray, ground: Ground, view: View, steep: FloatArray, top: FloatArray) -> BoolArray:
+def _pinholes(opp: FloatArray, ground: Ground, view: View, prob: FloatArray, steep: FloatArray, top: FloatArray) -> BoolArray:
     """Cells that may be the middle of a hole too small to hold a smooth cell: background's colour, and a resting point.
 
     Where a shiny surface runs from brighter to darker than the background it has its tone too, but on a slope.
@@ -293,7 +293,15 @@ def _pinholes(opp: FloatArray, ground: Ground, view: View, steep: FloatArray, to
     # Between coloured walls a slit is dark and has less of their colour than they have.
     vivid = cv2.dilate(chroma, np.ones((9, 9), np.uint8))
     slit = (vivid > 25) & (chroma < 0.35 * vivid) & (tone < 0) & (depth < 0.65)
-    return np.asarray(view.zone & (colour | slit) & (steep < 0.15 * top + ground.tone_limit * 0.5))
+    found = view.zone & (colour | slit) & (steep < 0.15 * top + ground.tone_limit * 0.5)
+    # Near holes, every narrow dark line may be one more, however much of the object's light it has caught.
+    line = cv2.morphologyEx(tone, cv2.MORPH_BLACKHAT, np.ones((9, 9), np.uint8))
+    groove = view.zone & (line > BH) & (depth > 0.2) & (tone <= cv2.erode(tone, np.ones((3, 3), np.uint8)) + 0.3 * line)
+    groove &= distance_to(found | (~view.zone & (prob < 0.5))) <= 0.012 * max(view.zone.shape)
+    return np.asarray(found | groove)
+
+
+BH = 30
 
 
 SHADE0 = 0.08
