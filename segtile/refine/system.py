@@ -13,7 +13,53 @@ from scipy.sparse import linalg
 from segtile.backends.pymatting import load_kernel
 from segtile.types import BoolArray, FloatArray
 
+_STRIP = 250_000  # unknown pixels solved at once, at some 800 bytes each
+_MARGIN = 24  # rows solved beyond a strip and thrown away; influence falls off within them
 _BLOCK = 128  # px; the kernel writes 400 bytes a pixel of what it is given, 7 MB for one block
+
+
+def solve_band(
+    rgb: FloatArray, unknown: BoolArray, alpha: FloatArray, guess: FloatArray, weight: FloatArray, epsilon: float
+) -> tuple[FloatArray, bool]:
+    """Alpha of the unknown pixels: as the matting Laplacian wants it, pulled towards a guess by a weight per pixel.
+
+    A tile with very many unknown pixels is solved in strips of rows that overlap, so that memory stays bounded.
+
+    Args:
+        rgb: (h, w, 3) float32, any scale that `epsilon` fits.
+        unknown: (h, w) bool.
+        alpha: (h, w) float32, read where `unknown` is False.
+        guess: (h, w) float32.
+        weight: (h, w) float32 > 0.
+        epsilon: regularisation of the colour covariance in each 3 x 3 window.
+
+    Returns:
+        (h, w) float32, `alpha` where it was known, and whether every strip converged.
+    """
+    result = alpha.copy()
+    settled = True
+    for y0, y1 in _strips(unknown):
+        top, bottom = max(0, y0 - _MARGIN), min(unknown.shape[0], y1 + _MARGIN)
+        rows = slice(top, bottom)
+        asked = unknown[rows].copy()
+        # beyond the margin the guess stands in for the neighbour strip's answer
+        known = np.where(unknown[rows], guess[rows], alpha[rows])
+        if top > 0:
+            asked[0] = False
+        if bottom < unknown.shape[0]:
+            asked[-1] = False
+        if not asked.any():
+            continue
+        system = matting_system(rgb[rows], asked, known, epsilon)
+        pull = weight[rows][asked].astype(np.float64)
+        start = guess[rows][asked].astype(np.float64)
+        matrix = system.matrix + sparse.diags_array(pull, format="csr")
+        solution, converged = solve(matrix, system.rhs + pull * start, start)
+        settled &= converged
+        part = known
+        part[asked] = solution
+        result[y0:y1] = np.where(unknown[y0:y1], part[y0 - top : y1 - top], alpha[y0:y1])
+    return result, settled
 
 
 @dataclass(frozen=True)
@@ -80,7 +126,7 @@ def _stencil(rgb: FloatArray, unknown: BoolArray, epsilon: float) -> npt.NDArray
 
 
 def solve(
-    matrix: Any, rhs: npt.NDArray[np.float64], start: npt.NDArray[np.float64], limit: int = 1000
+    matrix: Any, rhs: npt.NDArray[np.float64], start: npt.NDArray[np.float64], limit: int = 500
 ) -> tuple[npt.NDArray[np.float64], bool]:
     """Solve a symmetric positive definite system by conjugate gradients, preconditioned by its diagonal.
 
@@ -99,3 +145,15 @@ def solve(
         solution, failed = linalg.cg(matrix, rhs, x0=start, rtol=1e-4, maxiter=limit, M=precondition)
     finite = bool(np.isfinite(solution).all())
     return (solution if finite else start), finite and failed == 0
+
+
+def _strips(unknown: BoolArray) -> list[tuple[int, int]]:
+    """Row ranges that together hold all rows, each with at most `_STRIP` unknown pixels (or one row)."""
+    counts = np.cumsum(unknown.sum(axis=1))
+    strips, start = [], 0
+    while start < unknown.shape[0]:
+        before = int(counts[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(counts, before + _STRIP, side="right")))
+        strips.append((start, stop))
+        start = stop
+    return strips
