@@ -223,13 +223,18 @@ def _compose(opp: FloatArray, edges: Edges, ground: Ground, view: View, belief: 
     top = cv2.dilate(evidence, np.ones((7, 7), np.uint8))
     local = np.where(top > 0.5 * ground.tone_limit, np.minimum(1, 1.2 * evidence / np.maximum(top, 1e-3)), 0)
     steep = gradient(opp, 1.0)
+    local = np.maximum(local, np.minimum(1, evidence / 40))
     apart = distance_to((~zone & (prob < 0.5)) | _pinholes(opp, ground, view, prob, steep, top)) > 5.0
     inner = np.minimum(1, (evidence + steep) / (4 * ground.tone_limit))
     prob = np.where(zone, np.where(apart, inner, local), prob).astype(np.float32)
     doubt = ~zone & (prob > 0.15) & (prob < 0.85)
     doubt |= _unsupported(prob, edges) | _suspect(ground, view, prob)
     doubt |= _faint_outline(opp, prob)
-    return prob, doubt
+    # What no light on the background can look like is object, however unclear the outline beside it.
+    tone, chroma = tone_and_chroma(blur(opp, 0.7), ground.surface.tone)
+    plain_object = (chroma > ASS * ground.chroma_limit) | (tone > ASS * ground.tone_limit) | (~zone & (view.chroma > ASS * view.tint))
+    assured = plain_object & (prob > 0.9) & (distance_to(prob < 0.5) > 4.5)
+    return prob, doubt & ~assured
 
 
 def _faint_outline(opp: FloatArray, prob: FloatArray) -> BoolArray:
@@ -302,6 +307,7 @@ def _pinholes(opp: FloatArray, ground: Ground, view: View, prob: FloatArray, ste
 
 
 BH = 30
+ASS = 2.5
 
 
 SHADE0 = 0.08
@@ -363,6 +369,7 @@ def _hole_chance(
     walled = np.clip((wall / own - 1.0) / 2, 0, 1)
     exact = mean(((np.abs(view.tone) < ground.tone_limit) & (view.chroma < view.tint)).astype(np.float32))
     walled = np.where((exact > 0.3) & (area > 200), np.minimum(3 * walled, 1), walled)
+    walled = np.maximum(walled, view.telling * np.clip((0.8 - tinted) / 0.3, 0, 1))
     chance = (tone_fits * not_bright * chroma_fits * walled).astype(np.float32)
     chance[is_open] = -1
     chance[0] = -1
