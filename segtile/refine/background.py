@@ -21,6 +21,10 @@ _ASSUMED_NOISE = 1.5 / 255.0  # where no pass measured it; not measured per tile
 _DARKEST = 0.45
 _STEEPEST = 0.008
 _TINT = 0.03
+# Beside a coloured object hue alone tells its shadow from it, so a contact shadow may be this steep there.
+_STEEPEST_BY_COLOUR = 0.04
+_COLOURED = 0.10  # distance from any shade of the background, sRGB-encoded units
+_BESIDE = 24  # px
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ def _islands(x: TileInput, tone: FloatArray, noise: FloatArray) -> BoolArray:
     factor, tint = split_shade(x.rgb, tone)
     shade = (factor > _DARKEST) & (factor < 1.0 + 5.0 * worst) & (x.prob < 0.5)
     shade &= tint < np.where(x.prob < 0.35, _TINT, 0.5 * _TINT) + 3.0 * worst
-    shade &= _slope(x.rgb) < _STEEPEST + worst
+    strongest = cv2.dilate(
+        np.where(x.prob > 0.2, tint, 0).astype(np.float32), np.ones((2 * _BESIDE + 1,) * 2, np.uint8)
+    )
+    steepest = np.where(strongest > _COLOURED, _STEEPEST_BY_COLOUR, _STEEPEST)
+    shade &= _slope(x.rgb) < steepest + worst
     found = x.band & (same | shade)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=4)
     large = stats[:, cv2.CC_STAT_AREA] >= _ISLAND
