@@ -9,7 +9,7 @@ import numpy as np
 from segtile.types import FloatArray, Tile, TileInput, TilePatch
 
 # Where a tile was cut off, its answer still counts a little: a pixel that only this tile answers keeps its value.
-_LEAST_TRUST = 1e-3
+_LEAST_TRUST = 1e-4
 
 
 @runtime_checkable
@@ -35,35 +35,39 @@ def constants(x: TileInput) -> FloatArray:
     return (x.prob >= 0.5).astype(np.float32)
 
 
-def make_patch(x: TileInput, alpha: FloatArray, reach: int, notes: tuple[str, ...] = ()) -> TilePatch:
+def make_patch(x: TileInput, alpha: FloatArray, trust: FloatArray, notes: tuple[str, ...] = ()) -> TilePatch:
     """Turn a refiner's raw alpha into a patch that keeps the laws.
 
     Args:
         x: the refiner's input.
         alpha: (h, w) float32; clipped to [0, 1], and replaced by the coarse constants outside the band.
-        reach: px of context that an answer depends on; trust falls towards read borders that are nearer than that.
+        trust: (h, w) float32 > 0, as `context_trust` gives it.
         notes: sentences for the user.
     """
     answer = np.where(x.band, np.clip(alpha, 0.0, 1.0), constants(x)).astype(np.float32)
-    return TilePatch(tile=x.tile, alpha=answer, trust=context_trust(x.tile, reach), notes=notes)
+    return TilePatch(tile=x.tile, alpha=answer, trust=trust, notes=notes)
 
 
-def context_trust(tile: Tile, reach: int) -> FloatArray:
+def context_trust(tile: Tile, reach: int = 0, ramp: int = 0) -> FloatArray:
     """Trust by distance to the borders where the read window was cut out of a larger picture.
 
-    1 from `reach` px inwards, falling linearly to 0.001 at a cut border. A side on which the read window ends with the
-    core is the frame's own border, where nothing was cut off.
+    Next to nothing (1e-4) nearer than `reach`, then rising linearly to 1 over `ramp` px. A refiner that looks exactly
+    `reach` px far takes no ramp, and its tiles merge into what it would have said of the whole picture; one whose
+    influence fades takes a ramp over which it does. A side on which the read window ends with the core is the frame's
+    own border, where nothing was cut off.
 
     Returns:
-        (h, w) float32 in [0.001, 1].
+        (h, w) float32 in [1e-4, 1] over `tile.read`.
     """
-    across = _axis_trust(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1, reach)
-    down = _axis_trust(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1, reach)
+    across = _axis_trust(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1, reach, ramp)
+    down = _axis_trust(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1, reach, ramp)
     return np.minimum(down[:, None], across[None, :])
 
 
-def _axis_trust(read0: int, read1: int, core0: int, core1: int, reach: int) -> FloatArray:
+def _axis_trust(read0: int, read1: int, core0: int, core1: int, reach: int, ramp: int) -> FloatArray:
     centre = np.arange(read0, read1) + 0.5
     before = centre - read0 if core0 > read0 else np.full_like(centre, np.inf)
     after = read1 - centre if core1 < read1 else np.full_like(centre, np.inf)
-    return np.clip(np.minimum(before, after) / max(reach, 1), _LEAST_TRUST, 1.0).astype(np.float32)
+    inwards = np.minimum(before, after) - reach
+    rising = inwards / ramp if ramp else np.sign(inwards)
+    return np.clip(rising, _LEAST_TRUST, 1.0).astype(np.float32)

@@ -16,6 +16,8 @@ _SIGMAS = (12.0, 4.0, 1.5)
 # ramp of a soft edge; in a strand thinner than that, its ridge is.
 _RAMP = 6  # px
 _NEARLY = 0.85
+_RIM = 3  # px; the ramp of a sharp edge
+_COLOURED = 0.10  # distance from any shade of the background beyond which hue counts, sRGB-encoded units
 _FAINT = 5.0  # noise sigmas below which no pixel is a sample of the object
 _CLEAR = 8.0  # noise sigmas above which a fully covered pixel is certain
 # Further than this from any background pixel, what does not look like background is object.
@@ -58,6 +60,7 @@ def weigh_colours(x: TileInput, local: LocalBackground, unknown: BoolArray) -> E
     line = colour - local.tone
     contrast = np.maximum(np.square(line).sum(axis=-1), 1e-8)
     guess = np.clip(((x.rgb - local.tone) * line).sum(axis=-1) / contrast, 0.0, 1.0)
+    guess = np.maximum(guess, _by_hue(x.rgb, local, unknown | inside))
     doubt = np.square(local.noise).sum() + spread * np.square(guess)
     near = _DATA_FAR + (1.0 - _DATA_FAR) * np.exp(-np.square(depth / _DATA_REACH))
     weight = _DATA * near * contrast / (contrast + 4.0 * doubt)
@@ -73,6 +76,19 @@ def _unlike_background(x: TileInput, local: LocalBackground) -> BoolArray:
     factor, tint = split_shade(x.rgb, local.tone)
     strange = (tint > 0.04 + 4.0 * worst) | (factor < 0.45) | (factor > 1.02 + 4.0 * worst)
     return strange | (x.prob >= 0.5)
+
+
+def _by_hue(rgb: FloatArray, local: LocalBackground, where: BoolArray) -> FloatArray:
+    """Least alpha that the hue alone asks for, (h, w) float32; 0 beside objects without colour.
+
+    The distance from the background's hue is linear in alpha. Polished metal is dark at its rim, so that its mean
+    colour lies beyond the rim's; its hue is strongest there.
+    """
+    tint = split_shade(rgb, local.tone)[1]
+    window = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    crest = cv2.dilate(np.where(where, tint, 0).astype(np.float32), window)
+    share = np.clip(tint / (_NEARLY * np.maximum(crest, _COLOURED)), 0.0, 1.0)
+    return np.where(crest > _COLOURED, share, 0.0).astype(np.float32)
 
 
 def _covered(distance: FloatArray, unknown: BoolArray, inside: BoolArray) -> BoolArray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from segtile.refine.background import follow_background
-from segtile.refine.base import constants, make_patch
+from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.evidence import Evidence, weigh_colours
 from segtile.refine.system import solve_band
 from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
@@ -14,7 +14,8 @@ from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
 # Alpha below 2 % and above 98 % is solver and noise rather than object: the rest is stretched over the whole range, so
 # that there is neither haze on the background nor pinholes in the object, and no step either.
 _HAZE = 0.02
-_REACH = 32  # px; beyond it an answer hardly changes
+# Next to a cut border the background cannot be followed; influence fades over the next pixels.
+_BLIND, _FADE = 8, 32  # px
 
 
 class MattingRefiner:
@@ -35,12 +36,13 @@ class MattingRefiner:
 
     def refine(self, x: TileInput) -> TilePatch:
         """Alpha over the read window; the coarse probability where the tile shows no certain background."""
+        trust = context_trust(x.tile, _BLIND, _FADE)
         if not x.band.any():
-            return make_patch(x, constants(x), reach=0)
+            return make_patch(x, constants(x), trust)
         local = follow_background(x)
         if local is None:
             alpha, notes = self._without_background(x)
-            return make_patch(x, alpha, _REACH, notes)
+            return make_patch(x, alpha, trust, notes)
         alpha = constants(x)
         # the last reached pixel may hold a trace of object, too little for the noise to show
         clear = _shrink(local.reached)
@@ -50,7 +52,7 @@ class MattingRefiner:
         alpha[x.band & clear] = 0.0
         unknown &= ~evidence.solid
         solved, notes = _solve(x, alpha, unknown, evidence, local.noise)
-        return make_patch(x, solved, _REACH, notes)
+        return make_patch(x, solved, trust, notes)
 
     def _without_background(self, x: TileInput) -> tuple[FloatArray, tuple[str, ...]]:
         """Plain matting towards the coarse probability, where no background can be learnt from the tile."""

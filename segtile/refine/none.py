@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segtile.refine.base import make_patch
+from segtile.refine.base import context_trust, make_patch
 from segtile.types import TileInput, TilePatch
 
 
@@ -16,4 +16,4 @@ class NoRefiner:
 
     def refine(self, x: TileInput) -> TilePatch:
         """The coarse probability in the band, the coarse constants outside."""
-        return make_patch(x, x.prob, reach=0)
+        return make_patch(x, x.prob, context_trust(x.tile))

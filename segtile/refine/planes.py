@@ -110,13 +110,15 @@ def _fit(values: FloatArray, weight: FloatArray) -> FloatArray:
     weighted = values * weight[..., None]
     v, vx, vy = (_correlate(weighted, kx, ky) for kx, ky in pairs[:3])
     # where all that is known lies to one side, slopes are held back a little
-    mxx, myy = mxx + 0.02 * m + 1e-9, myy + 0.02 * m + 1e-9
+    held = np.float32(0.02) * m + np.float32(1e-9)
+    mxx, myy = mxx + held, myy + held
     # the value at the centre, by Cramer's rule on the 3 x 3 moments
     c0, cx, cy = mxx * myy - mxy * mxy, mxy * my - mx * myy, mx * mxy - mxx * my
     determinant = np.maximum(m * c0 + mx * cx + my * cy, 1e-20)
     plane = (c0[..., None] * v + cx[..., None] * vx + cy[..., None] * vy) / determinant[..., None]
     far = m < 1e-4
-    return np.where(far[..., None], _wide_mean(weighted, weight), plane).astype(np.float32) if far.any() else plane
+    wide = _wide_mean(weighted, weight) if far.any() else np.float32(0.0)
+    return np.where(far[..., None], wide, plane).astype(np.float32)
 
 
 def _wide_mean(weighted: FloatArray, weight: FloatArray) -> FloatArray:
