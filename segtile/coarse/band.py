@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from segtile.coarse.regions import distance_to
 from segtile.types import BoolArray, FloatArray, IntArray
 
 #: A piece shorter than this share of the map's longer side is dust, unless a larger piece is within `DUST_REACH`.
@@ -13,13 +14,6 @@ DUST_SIDE, DUST_REACH = 0.004, 0.015
 #: A dark line inside an object is doubted when narrower than `SLIT_WIDTH` cells, deeper than `SLIT_DEPTH` in luma,
 #: and within `SLIT_REACH` cells of the band. Set on rendered scenes, where cracks of one pixel are exact.
 SLIT_WIDTH, SLIT_DEPTH, SLIT_REACH = 9, 0.03, 16.0
-
-
-def distance_to(mask: BoolArray) -> FloatArray:
-    """Euclidean distance of every cell to the nearest True cell, (h, w) float32; large where there is none."""
-    if not mask.any():
-        return np.full(mask.shape, float(sum(mask.shape)), np.float32)
-    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
 def make_band(prob: FloatArray, doubt: BoolArray, reach: float) -> BoolArray:
@@ -33,10 +27,8 @@ def make_band(prob: FloatArray, doubt: BoolArray, reach: float) -> BoolArray:
     inside = prob >= 0.5
     if inside.all() or not inside.any():
         return doubt.copy()
-    edge = np.minimum(distance_to(inside), distance_to(~inside))
     soft = (prob > 0.1) & (prob < 0.9)
     outline = np.where(inside, distance_to(~inside), distance_to(inside)) <= reach
-    del edge
     return np.asarray(outline | (distance_to(soft | doubt) <= min(reach, 2.0)))
 
 

@@ -20,7 +20,6 @@ OPPONENT = np.array([[0.30, 0.59, 0.11], [0.70, -0.70, 0.0], [0.40, 0.40, -0.80]
 
 #: The finest and the comparing scale of the edge measure, in map cells.
 FINE_SIGMA, WIDE_SIGMA = 1.2, 5.0
-KK = 1.5
 
 #: The weakest edge that is believed in a picture without noise: rounding to 8 bits makes steps of one level, whose
 #: gradient at the fine scale is 0.26 levels per cell.
@@ -77,7 +76,7 @@ def gradient(image: FloatArray, sigma: float) -> FloatArray:
 def find_edges(opp: FloatArray) -> Edges:
     """Sharp edges of a preview in the opponent space, (h, w, 3), with thresholds from its own noise."""
     fine = gradient(opp, FINE_SIGMA)
-    strength = np.maximum(fine - KK * gradient(opp, WIDE_SIGMA), 0.0)
+    strength = np.maximum(fine - 1.5 * gradient(opp, WIDE_SIGMA), 0.0)
     noise = _gradient_noise(fine)
     weak = max(EDGE_FLOOR, 4.0 * noise)
     strong = 1.6 * weak

@@ -10,8 +10,9 @@ import numpy as np
 
 from segtile.backends.onnx import OnnxModel
 from segtile.catalog import ModelCard, find_weights
-from segtile.coarse.band import distance_to, drop_dust, label_objects, make_band
+from segtile.coarse.band import drop_dust, label_objects, make_band
 from segtile.coarse.evidence import find_edges, opponent
+from segtile.coarse.regions import distance_to, joined_to
 from segtile.errors import ModelError
 from segtile.types import BoolArray, Box, CoarseMap, FloatArray
 
@@ -78,11 +79,7 @@ def infer(preview: FloatArray, card: ModelCard, model: OnnxModel) -> FloatArray:
 def _edges_beside(preview: FloatArray, band: BoolArray, reach: float) -> BoolArray:
     """Sharp edges that join the band and stay within `reach` cells of it."""
     near = (distance_to(band) <= reach) & (distance_to(find_edges(opponent(preview)).mask) <= 2)
-    count, pieces = cv2.connectedComponents((near | band).astype(np.uint8), connectivity=8)
-    joined = np.zeros(count, bool)
-    joined[np.unique(pieces[band])] = True
-    joined[0] = False
-    return np.asarray(near & joined[pieces])
+    return np.asarray(near & joined_to(near | band, band))
 
 
 def _map(prob: FloatArray, band: BoolArray, frame: Box, card: ModelCard) -> CoarseMap:

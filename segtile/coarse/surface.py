@@ -104,9 +104,7 @@ def _least_squares(
     return np.asarray(basis @ np.linalg.solve(normal, basis.T @ (values * weights[:, None])))
 
 
-def _biweight(
-    residual: npt.NDArray[np.float64], free: BoolArray, trusted: BoolArray
-) -> npt.NDArray[np.float64]:
+def _biweight(residual: npt.NDArray[np.float64], free: BoolArray, trusted: BoolArray) -> npt.NDArray[np.float64]:
     """Tukey weights of every free cell, scaled by how well the trusted cells are met."""
     near = residual[trusted & free]
     # Around zero, not around their own median: a fit that misses its cells must look further, not drop them all.
