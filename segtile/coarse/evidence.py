@@ -69,8 +69,10 @@ def gradient(image: FloatArray, sigma: float) -> FloatArray:
     smooth = blur(image, sigma)
     dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=0.125, borderType=cv2.BORDER_REFLECT_101)
     dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=0.125, borderType=cv2.BORDER_REFLECT_101)
-    total = (dx * dx + dy * dy).reshape(*image.shape[:2], -1).sum(axis=2)
-    return np.sqrt(total, dtype=np.float32)
+    np.multiply(dx, dx, out=dx)
+    dx += dy * dy
+    total = dx if dx.ndim == 2 else cv2.transform(dx, np.ones((1, 3), np.float32))
+    return np.sqrt(np.asarray(total, np.float32))
 
 
 def find_edges(opp: FloatArray) -> Edges:

@@ -63,9 +63,8 @@ def _judge(view: View) -> tuple[FloatArray, BoolArray]:
     outer = touching_border(~zone & (prob < 0.4))
     evidence = object_evidence(view, outer)
     inner = ~zone & ~outer
-    for part in (inner & (prob < 0.5), inner & (prob >= 0.5)):
-        chance = hole_chance(view, part, outer, evidence)
-        prob = np.where(chance >= 0, 1 - chance, prob)
+    chance = hole_chance(view, (inner & (prob < 0.5), inner & (prob >= 0.5)), outer, evidence)
+    prob = np.where(chance >= 0, 1 - chance, prob)
     around = dilate(evidence, 7)
     background = ~zone & (prob < 0.5)
     apart = distance_to(background | small_holes(view, background, around)) > 5.0

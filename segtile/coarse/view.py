@@ -90,14 +90,14 @@ def make_view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
 def _wide_chroma(opp: FloatArray, surface: FloatArray, zone: BoolArray, instead: FloatArray) -> FloatArray:
     """Chroma distance averaged over smooth cells only, so that no colour leaks over an edge."""
     free = (~zone).astype(np.float32)
-    mass = blur(free, CHROMA_SIGMA)
-    mean = blur(opp * free[..., None], CHROMA_SIGMA) / np.maximum(mass, np.float32(1e-3))[..., None]
+    mass: FloatArray = blur(free, CHROMA_SIGMA)
+    mean = np.asarray(blur(opp * free[..., None], CHROMA_SIGMA) / np.maximum(mass, 1e-3)[..., None], np.float32)
     _, chroma = tone_and_chroma(mean, surface)
     return np.where(mass > 0.05, chroma, instead).astype(np.float32)
 
 
 def _tint(chroma: FloatArray, calm: BoolArray, ground: Ground) -> float:
-    if not calm.any():
+    if not calm[::3, ::3].any():
         return 1.0
     misfit = float(np.hypot(ground.surface.spread[1], ground.surface.spread[2]))
-    return max(0.35, 2.5 * float(np.median(chroma[calm])), 2.5 * misfit)
+    return max(0.35, 2.5 * float(np.median(chroma[::3, ::3][calm[::3, ::3]])), 2.5 * misfit)
