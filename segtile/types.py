@@ -290,6 +290,7 @@ class TileInput:
     interpolated. `band` bool: where the answer may differ from the coarse one. `background` float32 (h, w, 3) and
     `noise` (3,) where the coarse pass modelled them, else None. `channels` float32 (h, w, k): the solar channels the
     refiner asked for by name, in its order, None where it asked for none. `scale` is the frame px per coarse-map px.
+    `frame` is the whole picture's box: a read border that lies on it cuts nothing off.
     """
 
     tile: Tile
@@ -297,6 +298,7 @@ class TileInput:
     prob: FloatArray
     band: BoolArray
     scale: float
+    frame: Box
     background: FloatArray | None = None
     noise: FloatArray | None = None
     channels: FloatArray | None = None

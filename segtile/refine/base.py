@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from segtile.types import FloatArray, Tile, TileInput, TilePatch
+from segtile.types import Box, FloatArray, Tile, TileInput, TilePatch
 
 # Where a tile was cut off, its answer still counts a little: a pixel that only this tile answers keeps its value.
 _LEAST_TRUST = 1e-4
@@ -48,26 +48,25 @@ def make_patch(x: TileInput, alpha: FloatArray, trust: FloatArray, notes: tuple[
     return TilePatch(tile=x.tile, alpha=answer, trust=trust, notes=notes)
 
 
-def context_trust(tile: Tile, reach: int = 0, ramp: int = 0) -> FloatArray:
+def context_trust(tile: Tile, frame: Box, reach: int = 0, ramp: int = 0) -> FloatArray:
     """Trust by distance to the borders where the read window was cut out of a larger picture.
 
     Next to nothing (1e-4) nearer than `reach`, then rising linearly to 1 over `ramp` px. A refiner that looks exactly
     `reach` px far takes no ramp, and its tiles merge into what it would have said of the whole picture; one whose
-    influence fades takes a ramp over which it does. A side on which the read window ends with the core is the frame's
-    own border, where nothing was cut off.
+    influence fades takes a ramp over which it does. At the frame's own border nothing was cut off.
 
     Returns:
         (h, w) float32 in [1e-4, 1] over `tile.read`.
     """
-    across = _axis_trust(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1, reach, ramp)
-    down = _axis_trust(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1, reach, ramp)
+    across = _axis_trust(tile.read.x0, tile.read.x1, frame.x0, frame.x1, reach, ramp)
+    down = _axis_trust(tile.read.y0, tile.read.y1, frame.y0, frame.y1, reach, ramp)
     return np.minimum(down[:, None], across[None, :])
 
 
-def _axis_trust(read0: int, read1: int, core0: int, core1: int, reach: int, ramp: int) -> FloatArray:
+def _axis_trust(read0: int, read1: int, frame0: int, frame1: int, reach: int, ramp: int) -> FloatArray:
     centre = np.arange(read0, read1) + 0.5
-    before = centre - read0 if core0 > read0 else np.full_like(centre, np.inf)
-    after = read1 - centre if core1 < read1 else np.full_like(centre, np.inf)
+    before = centre - read0 if read0 > frame0 else np.full_like(centre, np.inf)
+    after = read1 - centre if read1 < frame1 else np.full_like(centre, np.inf)
     inwards = np.minimum(before, after) - reach
     rising = inwards / ramp if ramp else np.sign(inwards)
     return np.clip(rising, _LEAST_TRUST, 1.0).astype(np.float32)

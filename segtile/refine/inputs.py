@@ -48,6 +48,7 @@ def make_input(raster: Raster, coarse: CoarseMap, tile: Tile, channels: tuple[st
         prob=prob,
         band=band,
         scale=coarse.scale,
+        frame=coarse.frame,
         background=background,
         noise=noise,
         channels=extra,

@@ -36,7 +36,7 @@ class MattingRefiner:
 
     def refine(self, x: TileInput) -> TilePatch:
         """Alpha over the read window; the coarse probability where the tile shows no certain background."""
-        trust = context_trust(x.tile, _BLIND, _FADE)
+        trust = context_trust(x.tile, x.frame, _BLIND, _FADE)
         if not x.band.any():
             return make_patch(x, constants(x), trust)
         local = follow_background(x)

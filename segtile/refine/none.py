@@ -16,4 +16,4 @@ class NoRefiner:
 
     def refine(self, x: TileInput) -> TilePatch:
         """The coarse probability in the band, the coarse constants outside."""
-        return make_patch(x, x.prob, context_trust(x.tile))
+        return make_patch(x, x.prob, context_trust(x.tile, x.frame))

@@ -79,7 +79,9 @@ def test_tiled_equals_whole_where_the_reach_is_inside_the_halo(grid, data, seed)
         # outside the frame is the same for tile and whole; outside a tile's window it is not
         return cv2.blur(values, (2 * reach + 1, 2 * reach + 1), borderType=cv2.BORDER_CONSTANT)
 
-    patches = [TilePatch(tile, blur(picture[tile.read.slices]), context_trust(tile, reach)) for tile in grid.tiles]
+    patches = [
+        TilePatch(tile, blur(picture[tile.read.slices]), context_trust(tile, grid.frame, reach)) for tile in grid.tiles
+    ]
     alpha, _ = merged(grid, all_band(grid.frame), patches)
     soft = np.abs(alpha / 65535 - blur(picture))
     assert soft.max() < 1 / 255
