@@ -25,6 +25,7 @@ _TINT = 0.03
 _STEEPEST_BY_COLOUR = 0.04
 _COLOURED = 0.10  # distance from any shade of the background, sRGB-encoded units
 _BESIDE = 24  # px
+_SHADED = 0.95  # times the background: below it a pixel of the background's hue is shadow rather than glint
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,13 @@ def _islands(x: TileInput, tone: FloatArray, noise: FloatArray) -> BoolArray:
     worst = float(noise.max())
     same = (np.abs(x.rgb - tone) < 3.0 * noise).all(axis=-1) & (x.prob < 0.6)
     factor, tint = split_shade(x.rgb, tone)
-    shade = (factor > _DARKEST) & (factor < 1.0 + 5.0 * worst) & (x.prob < 0.5)
-    shade &= tint < np.where(x.prob < 0.35, _TINT, 0.5 * _TINT) + 3.0 * worst
-    strongest = cv2.dilate(
-        np.where(x.prob > 0.2, tint, 0).astype(np.float32), np.ones((2 * _BESIDE + 1,) * 2, np.uint8)
-    )
-    steepest = np.where(strongest > _COLOURED, _STEEPEST_BY_COLOUR, _STEEPEST)
-    shade &= _slope(x.rgb) < steepest + worst
+    window = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
+    coloured = cv2.dilate(np.where(x.prob > 0.2, tint, 0).astype(np.float32), window) > _COLOURED
+    # glints have the background's hue too, but are brighter than any shadow
+    believed = x.prob < np.where(coloured & (factor < _SHADED), 0.8, 0.5)
+    shade = (factor > _DARKEST) & (factor < 1.0 + 5.0 * worst) & believed
+    shade &= tint < np.where(coloured | (x.prob < 0.35), _TINT, 0.5 * _TINT) + 3.0 * worst
+    shade &= _slope(x.rgb) < np.where(coloured, _STEEPEST_BY_COLOUR, _STEEPEST) + worst
     found = x.band & (same | shade)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=4)
     large = stats[:, cv2.CC_STAT_AREA] >= _ISLAND

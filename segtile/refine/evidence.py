@@ -16,7 +16,6 @@ _SIGMAS = (12.0, 4.0, 1.5)
 # ramp of a soft edge; in a strand thinner than that, its ridge is.
 _RAMP = 6  # px
 _NEARLY = 0.85
-_BLEED = 0.04  # what a coloured object may tint the light in its own shadow by, same units as below
 _RIM = 3  # px; the ramp of a sharp edge
 _COLOURED = 0.10  # distance from any shade of the background beyond which hue counts, sRGB-encoded units
 _FAINT = 5.0  # noise sigmas below which no pixel is a sample of the object
@@ -88,7 +87,7 @@ def _by_hue(rgb: FloatArray, local: LocalBackground, where: BoolArray) -> FloatA
     tint = split_shade(rgb, local.tone)[1]
     window = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
     crest = cv2.dilate(np.where(where, tint, 0).astype(np.float32), window)
-    share = np.clip((tint - _BLEED) / (_NEARLY * np.maximum(crest, _COLOURED) - _BLEED), 0.0, 1.0)
+    share = np.clip(tint / (_NEARLY * np.maximum(crest, _COLOURED)), 0.0, 1.0)
     return np.where(crest > _COLOURED, share, 0.0).astype(np.float32)
 
 
