@@ -71,7 +71,8 @@ def cutout(
             raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
         with clock.stage("plan"):
             plan, stats = _plan(found, recipe, refiner, on_progress)
-        threads = usable_threads(plan, found.prob.size, recipe.limits.memory_mb, recipe.refine.threads)
+        limit, wanted = recipe.limits.memory_mb, recipe.refine.threads
+        threads = usable_threads(plan, refiner.bytes_per_px, found.prob.size, limit, wanted)
         store = AlphaStore(plan, found)
     except BaseException:
         raster.close()

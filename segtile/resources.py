@@ -7,19 +7,20 @@ import sys
 from pathlib import Path
 
 from segtile.errors import OverLimit
-from segtile.types import Box, Grid
+from segtile.types import Grid
 
-# Measured with eval/bench_cutout.py on plans of one tile, then rounded up: interpreter, libraries and kernels, ...
-_BASE_BYTES = 330 * 2**20
+# Measured with eval/bench_cutout.py on one thread and on two, then rounded up: interpreter, libraries and kernels, ...
+_BASE_BYTES = 360 * 2**20
 # ... and the coarse pass's maps, per cell of a map of at most 2048 x 2048.
 _BYTES_PER_CELL = 60
 
 
-def usable_threads(grid: Grid, cells: int, limit_mb: int, wanted: int = 0) -> int:
+def usable_threads(grid: Grid, bytes_per_px: int, cells: int, limit_mb: int, wanted: int = 0) -> int:
     """How many tiles may be refined at once.
 
     Args:
-        grid: the plan; its `bytes_needed` is one tile's working memory.
+        grid: the plan; the frame's own size does not count, since picture and alpha stay in files.
+        bytes_per_px: the refiner's working memory for each pixel of a read window.
         cells: cells of the coarse map.
         limit_mb: resident memory that the run may take.
         wanted: 0 for as many as there are cores.
@@ -30,22 +31,17 @@ def usable_threads(grid: Grid, cells: int, limit_mb: int, wanted: int = 0) -> in
     Raises:
         OverLimit: not even one tile fits.
     """
-    fixed = _BASE_BYTES + cells * _BYTES_PER_CELL + frame_bytes(grid.frame)
-    free = limit_mb * 2**20 - fixed
-    fitting = int(free // max(1, grid.bytes_needed))
+    fixed = _BASE_BYTES + cells * _BYTES_PER_CELL
+    one = bytes_per_px * max((tile.read.area for tile in grid.tiles), default=0)
+    fitting = (limit_mb * 2**20 - fixed) // max(1, one)
     if fitting < 1:
-        need = (fixed + grid.bytes_needed) / 2**20
+        need = (fixed + one) / 2**20
         raise OverLimit(
             f"this run would need about {need:.0f} MB of memory but its recipe allows {limit_mb} MB: "
             "raise limits.memory_mb or take a smaller --tile"
         )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, min(wanted or cores, fitting, len(grid.tiles) or 1))
-
-
-def frame_bytes(frame: Box) -> int:
-    """Resident bytes that grow with the frame: the memory-mapped alpha's pages count while they are dirty."""
-    return 2 * frame.area
 
 
 def peak_rss_mb() -> float | None:

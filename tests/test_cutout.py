@@ -12,7 +12,7 @@ from PIL import Image
 import segtile
 from segtile.errors import BadInput, NothingFound, OverLimit, ReadError
 from segtile.recipe import build_recipe
-from segtile.refine.base import make_patch
+from segtile.refine.base import context_trust, make_patch
 
 
 class LocalRefiner:
@@ -22,6 +22,7 @@ class LocalRefiner:
     tile = 256
     halo = 32
     channels: tuple[str, ...] = ()
+    bytes_per_px = 64
     reach = 12
 
     def __init__(self):
@@ -31,7 +32,8 @@ class LocalRefiner:
         self.seen.append(x)
         luma = np.ascontiguousarray(x.rgb.mean(2))
         smooth = cv2.GaussianBlur(luma, (2 * self.reach + 1,) * 2, 3.0, borderType=cv2.BORDER_REFLECT_101)
-        return make_patch(x, np.clip((0.93 - smooth) * 4, 0, 1).astype(np.float32), reach=self.reach)
+        alpha = np.clip((0.93 - smooth) * 4, 0, 1).astype(np.float32)
+        return make_patch(x, alpha, context_trust(x.tile, x.frame, self.reach))
 
 
 @pytest.fixture

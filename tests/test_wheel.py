@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
 pytestmark = pytest.mark.xdist_group("wheel")  # one environment, made once
 
 

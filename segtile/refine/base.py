@@ -18,12 +18,14 @@ class Refiner(Protocol):
 
     `name` is what users choose it by. `tile` is the side of the read window in px that it works best at, `halo` the
     context in px that it wants around a core. `channels` names the solar channels it asks for, in order.
+    `bytes_per_px` is its working memory at the peak for each pixel of the read window.
     """
 
     name: str
     tile: int
     halo: int
     channels: tuple[str, ...]
+    bytes_per_px: int
 
     def refine(self, x: TileInput) -> TilePatch:
         """Answer for the whole read window: alpha in [0, 1], exactly 0 or 1 outside the band, and trust > 0."""

@@ -10,9 +10,10 @@ class NoRefiner:
     """Takes the interpolated coarse probability as alpha inside the band; for comparison and for speed."""
 
     name = "none"
-    tile = 1024
+    tile = 1536
     halo = 0
     channels: tuple[str, ...] = ()
+    bytes_per_px = 48
 
     def refine(self, x: TileInput) -> TilePatch:
         """The coarse probability in the band, the coarse constants outside."""
