@@ -3,7 +3,7 @@
     python -m eval.bench_samples [--coarse studio u2netp] [--refine none matting]
 
 One row a sample and combination: how much of the soft edge (exact alpha strictly between 0 and 1) the band covers, what
-share of the frame is refined, tiles and band cut by core borders against the uniform grid, and the alpha's error. Coarse
+share of the frame is refined, tiles and band cut by core borders against the uniform grid, and the error. Coarse
 passes that need weights are left out, and named, where their weights are not installed.
 """
 
