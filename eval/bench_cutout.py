@@ -65,8 +65,8 @@ def measure(photo: Path, alpha: Path, side: int, folder: Path, repeats: int, thr
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", _LIMIT.format(level=1), canvas, folder / "limit.png"], check=True)
         limits.append(time.perf_counter() - start)
-        command: list[str | Path] = [sys.executable, "-m", "segtile", "cutout", canvas, "-o", folder / "out", "--json", "-q"]
-        command += ["--overwrite", "--threads", str(threads)]
+        command: list[str | Path] = [sys.executable, "-m", "segtile", "cutout", canvas, "-o", folder / "out"]
+        command += ["--json", "-q", "--overwrite", "--threads", str(threads)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
