@@ -60,7 +60,7 @@ def test_unknown_models(home):
         ('activation = "none"', 'activation = "relu"', "activation"),
         ("size = [320, 320]", "size = [0, 320]", "size"),
         ("std = [0.229, 0.224, 0.225]", "std = [0.0, 0.224, 0.225]", "std"),
-        ('id = "u2netp"', "id = ", "TOML"),
+        ('id = "u2netp"', "id = ", "line 1"),
     ],
 )
 def test_bad_cards_are_one_sentence(repo, tmp_path, old, new, says):
