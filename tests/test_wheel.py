@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.xdist_group("wheel")  # one environment, made once
-
 
 def call(*command: str | Path, **kwargs: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(c) for c in command], capture_output=True, text=True, **kwargs)
@@ -27,9 +25,8 @@ def install(python: Path, *what: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def clean_python(repo, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
+def clean_python(repo: Path, folder: Path) -> Path:
+    """The interpreter of a new environment that holds the wheel and what it asks for, nothing else."""
     built = call(sys.executable, "-m", "build", "--wheel", "--outdir", folder / "dist", repo)
     if built.returncode and not os.environ.get("CI"):
         pytest.skip(f"no wheel can be built here: {built.stderr.strip().splitlines()[-1]}")
@@ -41,19 +38,19 @@ def clean_python(repo, tmp_path_factory) -> Path:
     return python
 
 
-def test_cutout_from_an_installed_wheel(clean_python, tmp_path, ring_scene):
+def test_an_installed_wheel_cuts_out_and_finds_its_cards(repo, tmp_path, ring_scene):
+    # one test, since the environment takes a minute to make and workers do not share it
+    python = clean_python(repo, tmp_path)
     picture, alpha = ring_scene
     Image.fromarray(picture).save(tmp_path / "ring.png")
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = call(clean_python, "-m", "segtile", "cutout", "ring.png", "-o", "out", "--json", "-q", cwd=tmp_path, env=env)
+    done = call(python, "-m", "segtile", "cutout", "ring.png", "-o", "out", "--json", "-q", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     found = np.asarray(Image.open(tmp_path / row["output"]))[..., 3] / 255
     assert np.abs(found - alpha).mean() < 0.002
 
-
-def test_the_wheel_carries_its_cards(clean_python, tmp_path, repo):
-    done = call(clean_python, "-m", "segtile", "info", "--json", cwd=tmp_path)
+    done = call(python, "-m", "segtile", "info", "--json", cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     info = json.loads(done.stdout)
     cards = Path(info["folders"]["cards"])
@@ -61,9 +58,7 @@ def test_the_wheel_carries_its_cards(clean_python, tmp_path, repo):
     assert {p.stem for p in cards.glob("*.toml")} == {p.stem for p in (repo / "models" / "cards").glob("*.toml")}
     assert info["models"]
 
-
-def test_nothing_but_the_package_is_installed(clean_python):
     code = "import importlib.metadata as m; print(*sorted({f.parts[0] for f in m.files('segtile')}))"
-    done = call(clean_python, "-c", code)
+    done = call(python, "-c", code, cwd=tmp_path, env=env)
     top = {name for name in done.stdout.split() if not name.startswith((".", "segtile-"))}
     assert top == {"segtile"}
