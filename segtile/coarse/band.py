@@ -63,7 +63,7 @@ def drop_dust(inside: BoolArray) -> BoolArray:
     long_side = max(inside.shape)
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=8)
     sides = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    large = sides >= max(3.0, DUST_SIDE * long_side)
+    large = sides >= max(6.0, DUST_SIDE * long_side)
     large[0] = False
     keep = large[pieces]
     if not keep.any():

@@ -81,7 +81,7 @@ def find_edges(opp: FloatArray) -> Edges:
     strength = np.maximum(fine - 1.5 * gradient(opp, WIDE_SIGMA), 0.0)
     noise = _gradient_noise(fine)
     weak = max(EDGE_FLOOR, 4.0 * noise)
-    strong = 1.6 * weak
+    strong = 1.1 * weak
     return Edges(strength, weak, strong, hysteresis(strength, weak, strong))
 
 

@@ -110,7 +110,7 @@ def _plainness(
     margin[deep:-deep, deep:-deep] = False
     tone, chroma = tone_and_chroma(blur(opp, 1.0), surface.tone)
     # Shadows may reach the margin; anything brighter or of another colour may not.
-    fits = (tone < 3 * tone_limit) & (tone > -0.5 * surface.tone[..., 0]) & (chroma < 3 * chroma_limit)
+    fits = (tone < 3 * tone_limit) & (tone > -0.5 * surface.tone[..., 0] - tone_limit) & (chroma < 3 * chroma_limit)
     fits &= from_edge > 1.5
     rough = float(surface.spread[0]) + float(np.hypot(surface.spread[1], surface.spread[2]))
     return float(fits[margin].mean()) * float(np.clip(1.5 - rough / 6.0, 0, 1))

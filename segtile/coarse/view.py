@@ -61,7 +61,8 @@ def make_view(opp: FloatArray, edges: Edges, ground: Ground) -> View:
     fine_tone, fine_chroma = tone_and_chroma(blur(opp, 0.7), surface)
     zone = distance_to(edges.mask) <= EDGE_ZONE
     chroma = _wide_chroma(opp, surface, zone, near_chroma)
-    ratio = smooth[..., 0] / np.maximum(surface[..., 0], 8)
+    # The offset keeps the ratio near 1 where both are nearly black.
+    ratio = (smooth[..., 0] + 8) / (surface[..., 0] + 8)
     tint = _tint(chroma, ~zone & (np.abs(tone) < ground.tone_limit), ground)
     open_ground = touching_border(~zone & (chroma < tint))
     deepest = 1 - float(np.percentile(ratio[open_ground], 1)) if open_ground.any() else 0.0
