@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from segtile.errors import BackendMissing, BadInput, ModelError
 from segtile.types import FloatArray
 
+_log = logging.getLogger("segtile")
 _CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 _ELEMENT = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -35,15 +37,14 @@ class OnnxModel:
             ModelError: the file is not a graph that onnxruntime can load, or does not take one image.
         """
         ort = _runtime()
+        providers = _providers(device)
         options = ort.SessionOptions()
         # The arena keeps the largest run's memory for good and grows on the next one; tiles need a flat footprint.
         options.enable_cpu_mem_arena = False
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=_providers(device))
-        except BackendMissing:
-            raise
+            self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime raises pybind types of its own, which share no base but this
             raise ModelError(f"onnxruntime cannot load {path}: {_first_line(error)}") from error
         self._path = path
@@ -57,6 +58,7 @@ class OnnxModel:
         self.input_size = _fixed_size(inputs[0].shape)
         self.output_names = tuple(str(o.name) for o in self._session.get_outputs())
         self.provider = str(self._session.get_providers()[0])
+        self._check_device(device, len(providers) > 1)
 
     def run(self, image: FloatArray, output: str | int = 0) -> FloatArray:
         """Run the graph on one prepared image.
@@ -77,6 +79,17 @@ class OnnxModel:
         except Exception as error:  # as above
             raise ModelError(f"{self._path} failed to run: {_first_line(error)}") from error
         return np.asarray(value, np.float32)[0]
+
+    def _check_device(self, device: str, wanted_cuda: bool) -> None:
+        """Onnxruntime goes on with the CPU where CUDA does not start; say so, or refuse where CUDA was asked for."""
+        if not wanted_cuda or self.provider == _CUDA:
+            return
+        if device != "auto":
+            raise BackendMissing(
+                f"device '{device}': onnxruntime's CUDA provider does not start here; check the driver and the CUDA "
+                "libraries that onnxruntime-gpu needs, or use --device cpu"
+            )
+        _log.warning("onnxruntime's CUDA provider does not start here: %s runs on the CPU", self._path.name)
 
     def _name(self, output: str | int) -> str:
         if isinstance(output, str):

@@ -1,0 +1,103 @@
+import coarse_scenes as scenes
+import numpy as np
+import pytest
+
+from segtile.coarse import choose, look
+from segtile.errors import BadInput, ModelError
+from segtile.types import Box
+
+
+def woods(h=300, w=400):
+    """A busy background: long strong grain in changing colours, from edge to edge."""
+    rng = np.random.default_rng(2)
+    grain = np.repeat(rng.random((h, 1, 3)), w, axis=1) * 0.5 + 0.3
+    grain += 0.1 * np.sin(np.arange(w) / 3.0)[None, :, None] * rng.random((h, 1, 1))
+    return np.clip(grain, 0, 1).astype(np.float32)
+
+
+def frame_of(preview):
+    return Box.frame(preview.shape[1], preview.shape[0])
+
+
+@pytest.fixture
+def no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGTILE_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def u2netp_home(tmp_path, monkeypatch, shared):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "u2netp.onnx").symlink_to(shared / "weights" / "u2netp.onnx")
+    monkeypatch.setenv("SEGTILE_HOME", str(tmp_path))
+
+
+def test_auto_takes_studio_for_a_plain_background(no_weights):
+    preview, _ = scenes.gold_ring()
+    found = look(preview, frame_of(preview))
+    assert found.source == "studio"
+    assert found.notes == ()
+
+
+def test_auto_without_a_network_warns_where_the_background_is_busy(no_weights):
+    preview = woods()
+    found = look(preview, frame_of(preview))
+    assert found.source == "studio"
+    assert "not plain" in found.notes[0]
+    assert "no network is installed" in found.notes[0]
+
+
+def test_auto_prefers_an_installed_network_where_the_background_is_busy(u2netp_home):
+    preview = woods()
+    preview[80:220, 140:260] = (0.9, 0.1, 0.1)
+    found = look(preview, frame_of(preview))
+    assert found.source == "u2netp"
+    assert "not plain" in found.notes[0]
+    assert "u2netp" in found.notes[0]
+
+
+def test_a_network_by_name(u2netp_home):
+    preview, alpha = scenes.gold_ring()
+    found = look(preview, Box.frame(2100, 1500), "u2netp")
+    assert found.source == "u2netp"
+    assert found.prob.shape == found.unsure.shape == found.labels.shape == alpha.shape
+    assert found.scale == pytest.approx(3)
+    y, x = np.mgrid[:500, :700]
+    outer = (alpha > 0.001) & (alpha < 0.999) & (np.hypot(x - 350, y - 250) > 155)  # its 320 px see no hole here
+    assert found.unsure[outer].mean() > 0.97
+    assert found.prob[alpha > 0.99].mean() > 0.9
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_network_finds_nothing_in_an_empty_picture(u2netp_home, value):
+    preview = np.full((240, 320, 3), value, np.float32)
+    found = look(preview, frame_of(preview), "u2netp")
+    assert not found.labels.any()
+
+
+def test_a_network_whose_weights_are_missing_is_an_error_when_asked_for_by_name(no_weights, tmp_path):
+    preview, _ = scenes.gold_ring()
+    with pytest.raises(ModelError, match=r"u2netp\.onnx.*309c8469.*") as error:
+        look(preview, frame_of(preview), "u2netp")
+    assert str(tmp_path / "weights") in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "word"), [("net", "does not come with this version"), ("u3net", "u2netp")])
+def test_unknown_passes_are_refused_with_what_there_is(name, word):
+    preview, _ = scenes.gold_ring()
+    with pytest.raises(BadInput, match=word):
+        look(preview, frame_of(preview), name)
+
+
+@pytest.mark.parametrize(
+    "preview", [np.zeros((4, 4), np.float32), np.zeros((4, 4, 3), np.uint8), np.zeros((0, 4, 3), np.float32)]
+)
+def test_what_is_no_preview_is_refused(preview):
+    with pytest.raises(BadInput, match="preview"):
+        look(preview, Box.frame(4, 4))
+
+
+def test_auto_goes_on_without_onnxruntime(monkeypatch, u2netp_home):
+    monkeypatch.setattr(choose, "available_providers", list)
+    preview = woods()
+    assert look(preview, frame_of(preview)).source == "studio"
