@@ -59,8 +59,8 @@ def measure(row: dict[str, Any], coarse: str, refine: str) -> list[str]:
         covered = share_covered(cut.coarse, exact)
         s, seconds = cut.stats, sum(cut.result.seconds.values())
     inside, true = found >= 32768, exact >= 32768
-    iou = np.count_nonzero(inside & true) / max(1, np.count_nonzero(inside | true))
-    error = np.abs(found.astype(np.int32) - exact).mean() / 65.535
+    iou = float((inside & true).sum()) / max(1.0, float((inside | true).sum()))
+    error = float(np.abs(found.astype(np.int32) - exact).mean()) / 65.535
     counts = [s.tiles, s.tiles_uniform, s.crossing_px, s.crossing_px_uniform, s.crossings, s.crossings_uniform]
     head = [row["file"], coarse, refine, f"{100 * covered:.4f}", f"{100 * s.share_refined:.1f}"]
     return [*head, *map(str, counts), f"{iou:.4f}", f"{error:.2f}", f"{seconds:.1f}"]
@@ -70,7 +70,9 @@ def read_alpha(path: Path) -> npt.NDArray[np.uint16]:
     """An 8 or 16 bit grey PNG as (h, w) uint16 over the whole range."""
     import cv2
 
-    alpha = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    alpha: npt.NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if alpha is None:
+        sys.exit(f"{path.name} cannot be read")
     return alpha if alpha.dtype == np.uint16 else alpha.astype(np.uint16) * np.uint16(257)
 
 
