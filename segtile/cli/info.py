@@ -20,6 +20,7 @@ _PARTS: dict[str, str | None] = {
     "pyvips-binary": None,
     "pymatting": None,
     "pillow": None,
+    "pycocotools": None,
     "onnxruntime": "cpu",
     "onnxruntime-gpu": "gpu",
     "torch": "torch",

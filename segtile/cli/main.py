@@ -10,6 +10,7 @@ import typer
 
 from segtile import __version__
 from segtile.cli.cutout import cutout, mask
+from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
 from segtile.cli.run import complain
@@ -31,6 +32,7 @@ _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
 for _verb, _examples in _EXAMPLES.items():
     _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile {line}" for line in _examples)
     app.command(epilog=_epilog)(_verb)
+app.add_typer(evaluate, name="eval")
 
 
 def _version(value: bool) -> None:

@@ -1,0 +1,19 @@
+"""`segtile eval`: measure cut-outs, detections and whole runs. One file a sub-verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Measure: cut-outs against exact alpha, detections against COCO files, seams, and whole runs.",
+)
+
+_EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {}
+for _verb, _examples in _EXAMPLES.items():
+    _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile eval {line}" for line in _examples)
+    app.command(epilog=_epilog)(_verb)

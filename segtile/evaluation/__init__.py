@@ -1,0 +1,1 @@
+"""Runs: data sets x systems x metrics, resumable, with tables, intervals and a report."""
