@@ -65,7 +65,8 @@ def grid(
         return
     print_line(
         f"{output}: {s.tiles} tiles of {plan.grid.tile_side} px against {s.tiles_uniform} uniform, "
-        f"core borders cross {s.crossing_px} px of band in {s.crossings} places against "
+        f"core borders cross the object's edge {s.edge_crossings} times against {s.edge_crossings_uniform} "
+        f"and {s.crossing_px} px of band in {s.crossings} places against "
         f"{s.crossing_px_uniform} px in {s.crossings_uniform}, "
         f"{100 * s.share_refined:.1f} % of the pixels refined. {plan.grid.why}"
     )

@@ -123,13 +123,13 @@ def plan_aligned(coarse: CoarseMap, tile: int, halo: int) -> Grid:
 
     The cores come from an exact search over all guillotine cuttings along the region's quiet lines, repeated for ever
     smaller parts with lines of their own, and then from laying groups of neighbours again. A plan is charged one per
-    tile, so much per crossing and per length of band cut, more where the object is thin or the band crowded, and very
-    much for cutting an object that fits a tile. It never has more tiles than the uniform grid has along the band, but
-    for one more per object kept whole that the uniform grid cuts; where no such plan is found, the uniform grid's tiles
-    are taken and `why` says so.
+    tile, so much per crossing of the band, per crossing of the object's edge and per length of band cut, more where the
+    object is thin or the band crowded, and very much for cutting an object that fits a tile. It never has more tiles
+    than the uniform grid has along the band, but for one more per object kept whole that the uniform grid cuts; where
+    no such plan is found, the uniform grid's tiles are taken and `why` says so.
 
     Args:
-        coarse: the map; only `unsure`, `labels` and, for thinness, `prob` are used.
+        coarse: the map; only `unsure`, `labels` and, for the object's edge, `prob` are used.
         tile: side of a read box in frame px, as the refiner sees it.
         halo: context around the band in frame px.
 

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segtile.types import BoolArray, Box, CoarseMap
+from segtile.types import BoolArray, Box, CoarseMap, FloatArray
 
 Ints = npt.NDArray[Any]
 
 #: Cut cells are weighed in these integer steps, so that sums are exact and plans do not depend on rounding.
 WEIGHT_UNIT = 16
 _THIN = 2.0  # further weight of a cut cell where the object is thin
+_EDGE = 20  # plain cells that crossing the object's edge once is worth
 _BUSY = 2.0  # further weight of a cut cell where the band fills its surroundings
 
 
@@ -72,14 +73,18 @@ class Band:
         return Box(int(self.px_x[x0]), int(self.px_y[y0]), int(self.px_x[x1]), int(self.px_y[y1]))
 
 
-def _cut_sums(unsure: BoolArray, weight: Ints) -> CutSums:
-    """Sums for the lines between columns; `weight` is per cell."""
+def _cut_sums(unsure: BoolArray, weight: Ints, prob: FloatArray) -> CutSums:
+    """Sums for the lines between columns; `weight` is per cell, `prob` says where the object's edge is crossed."""
     height, width = unsure.shape
     pair = np.zeros((height, width + 1), dtype=bool)
     pair[:, 1:-1] = unsure[:, 1:] & unsure[:, :-1]
     sums = np.zeros((height + 1, width + 1), dtype=np.int32)
     either = np.maximum(weight[:, 1:], weight[:, :-1])
-    np.cumsum(np.where(pair[:, 1:-1], either, 0), axis=0, dtype=np.int32, out=sums[1:, 1:-1])
+    inside = np.minimum(prob[:, 1:], prob[:, :-1]) >= 0.5
+    edges = np.diff(inside, axis=0, prepend=False).astype(np.int32)
+    edges[:-1] += edges[1:] * ~pair[1:, 1:-1]  # an edge at which the band ends counts on the band's side
+    price = np.where(pair[:, 1:-1], either + edges * np.int32(_EDGE * WEIGHT_UNIT), 0)
+    np.cumsum(price, axis=0, dtype=np.int32, out=sums[1:, 1:-1])
     begins = pair.copy()
     begins[1:] &= ~pair[:-1]
     starts = np.zeros((height + 1, width + 1), dtype=np.int16)
@@ -129,6 +134,6 @@ def index_band(coarse: CoarseMap, core_cells: int, keep_whole: BoolArray, keep_w
         _starts(rows, height),
         column_sums,
         row_sums,
-        _cut_sums(unsure, weight),
-        _cut_sums(np.ascontiguousarray(unsure.T), np.ascontiguousarray(weight.T)),
+        _cut_sums(unsure, weight, coarse.prob),
+        _cut_sums(*(np.ascontiguousarray(m.T) for m in (unsure, weight, coarse.prob))),
     )
