@@ -33,7 +33,7 @@ class Cell:
         """The interval for people, empty where there is none (one picture, or none)."""
         if math.isnan(self.low) or math.isnan(self.high):
             return ""
-        return f"{number(self.low)} – {number(self.high)}"  # noqa: RUF001 - a range is set with an en dash
+        return f"[{number(self.low)}, {number(self.high)}]"
 
     @property
     def value(self) -> str:
@@ -132,17 +132,22 @@ def mean_and_interval(values: list[float]) -> tuple[float, float, float]:
 
 
 def number(value: float) -> str:
-    """A figure for people: four significant digits, no exponent unless it is very small or large, a dash for NaN."""
+    """A figure for people: four significant digits, an exponent only where very small or large, a dash for NaN.
+
+    The page's script has the same rules (`shown` in page.js).
+    """
     if math.isnan(value):
         return "–"  # noqa: RUF001 - the sign for "no figure"
     size = abs(value)
-    if size == 0:
+    if size < 1e-12:  # what is left of a sum that should be nothing
         return "0"
     if size < 1e-3 or size >= 1e7:
-        return f"{value:.2e}"
-    digits = max(0, 3 - math.floor(math.log10(size)))
-    text = f"{value:.{min(digits, 4)}f}"
-    return f"{value:.0f}" if float(text) == int(float(text)) and size >= 1 else text
+        mantissa, _, exponent = f"{size:.2e}".partition("e")
+        text = f"{mantissa}e{int(exponent)}"
+    else:
+        text = f"{size:.{min(4, max(0, 3 - math.floor(math.log10(size))))}f}"
+        text = text.removesuffix("." + "0" * len(text.partition(".")[2]))
+    return f"−{text}" if value < 0 else text  # noqa: RUF001 - the minus sign is as wide as a digit
 
 
 def card_metrics(run: Run) -> tuple[MetricInfo, ...]:

@@ -11,12 +11,15 @@
     return better === "higher" ? -value : better === "zero" ? Math.abs(value) : value;
   };
 
+  /* A figure for people, by the rules of number() in figures.py. */
   const shown = (value) => {
     if (value === null || value === undefined) return "–";
     const size = Math.abs(value);
-    if (size === 0) return "0";
-    if (size < 1e-3 || size >= 1e7) return value.toExponential(2);
-    return value.toFixed(Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))))).replace(/\.0+$/, "");
+    if (size < 1e-12) return "0";
+    const digits = Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))));
+    const plain = () => size.toFixed(digits).replace(/\.0+$/, "");
+    const text = size < 1e-3 || size >= 1e7 ? size.toExponential(2).replace("e+", "e") : plain();
+    return value < 0 ? `−${text}` : text;
   };
 
   /* ---- tables: a click on a column's head sorts, best first; another click turns it round; no figure comes last ---- */
@@ -198,20 +201,20 @@
       made.textContent = text;
       return made;
     };
+    const measured = data.metrics.filter(({ name }) => systems.some((system) => figure(index, system, name) !== null));
     const head = table.createTHead().insertRow();
-    cell(head, "th", "metric");
-    for (const system of systems) cell(head, "th", system);
+    cell(head, "th", "");
+    for (const { name } of measured) cell(head, "th", name);
     const body = table.createTBody();
-    for (const { name } of data.metrics) {
-      const values = systems.map((system) => figure(index, system, name));
-      if (values.every((value) => value === null)) continue;
+    for (const system of systems) {
       const row = body.insertRow();
-      cell(row, "th", name);
-      const bads = values.map((value) => badness(name, value)).filter((bad) => bad !== null);
-      const best = bads.length > 1 && new Set(bads).size > 1 ? Math.min(...bads) : null;
-      for (const value of values) {
+      cell(row, "th", system);
+      for (const { name } of measured) {
+        const values = systems.map((other) => badness(name, figure(index, other, name)));
+        const value = figure(index, system, name);
+        const wins = values.length > 1 && !values.includes(null) && values[0] !== values[1];
         const made = cell(row, "td", shown(value));
-        if (value !== null && badness(name, value) === best) made.className = "better";
+        if (wins && badness(name, value) === Math.min(...values)) made.className = "better";
       }
     }
   };
