@@ -164,6 +164,13 @@ class SegtileSystem(_Settings):
     name: Name
     recipe: Recipe = Recipe()
 
+    @field_validator("recipe")
+    @classmethod
+    def _whole_frame(cls, value: Recipe) -> Recipe:
+        if value.export.crop is not None:
+            raise ValueError("export.crop would cut the alpha to another frame than the truth's")
+        return value
+
 
 def _expanded(value: object, info: ValidationInfo) -> object:
     return expand(value, _folder(info)) if isinstance(value, str) else value

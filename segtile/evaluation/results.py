@@ -37,8 +37,8 @@ class Row:
     `digest` names everything the figures depend on. `metrics` holds NaN where a figure is not defined (null in the
     file). `seconds` is what the system took, `peak_rss_mb` its process's own peak; None where not measured. `size` is
     (width, height) of the truth; `resized` is True where the system's alpha had another. `photo` and `truth` are
-    absolute paths, `alpha` is relative to the run folder. A failed picture has `error` (one sentence), no metrics and no
-    alpha.
+    absolute paths, `alpha` is relative to the run folder. A failed picture has `error` (one sentence), no metrics and
+    no alpha; `stand_in` holds the figures of an empty answer, which count in its place so that failing never pays off.
     """
 
     digest: str
@@ -59,6 +59,7 @@ class Row:
     alpha: str | None = None
     photo_sha256: str = ""
     truth_sha256: str = ""
+    stand_in: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> Key:
@@ -68,7 +69,8 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; NaN and infinities become null."""
         row = asdict(self)
-        row["metrics"] = {k: v if math.isfinite(v) else None for k, v in self.metrics.items()}
+        for name, figures in (("metrics", self.metrics), ("stand_in", self.stand_in)):
+            row[name] = {k: v if math.isfinite(v) else None for k, v in figures.items()}
         row["slices"], row["warnings"] = list(self.slices), list(self.warnings)
         row["size"] = list(self.size) if self.size else None
         return row
@@ -85,9 +87,10 @@ class Row:
         for name in ("digest", "dataset", "picture", "system"):
             if not isinstance(raw.get(name), str) or not raw[name]:
                 raise ValueError(f"has no {name}")
-        metrics = raw.get("metrics", {})
-        if not isinstance(metrics, dict) or not all(v is None or _is_number(v) for v in metrics.values()):
+        figures = [raw.get(name) or {} for name in ("metrics", "stand_in")]
+        if not all(isinstance(f, dict) and all(v is None or _is_number(v) for v in f.values()) for f in figures):
             raise ValueError("has metrics that are not numbers")
+        metrics, stand_in = ({str(k): math.nan if v is None else float(v) for k, v in f.items()} for f in figures)
         for name in ("seconds", "peak_rss_mb"):
             if raw.get(name) is not None and not _is_number(raw[name]):
                 raise ValueError(f"has {name} that is no number")
@@ -106,7 +109,7 @@ class Row:
             picture=raw["picture"],
             system=raw["system"],
             task="detect" if raw.get("task") == "detect" else "matte",
-            metrics={str(k): math.nan if v is None else float(v) for k, v in metrics.items()},
+            metrics=metrics,
             slices=tuple(lists["slices"]),
             seconds=raw.get("seconds"),
             peak_rss_mb=raw.get("peak_rss_mb"),
@@ -119,6 +122,7 @@ class Row:
             alpha=raw.get("alpha"),
             photo_sha256=str(raw.get("photo_sha256", "")),
             truth_sha256=str(raw.get("truth_sha256", "")),
+            stand_in=stand_in,
         )
 
 

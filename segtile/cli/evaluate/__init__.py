@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import typer
 
+from segtile.cli.evaluate.compare import compare
+from segtile.cli.evaluate.run import run
+
 app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
@@ -13,7 +16,10 @@ app = typer.Typer(
     help="Measure: cut-outs against exact alpha, detections against COCO files, seams, and whole runs.",
 )
 
-_EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {}
+_EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
+    run: ("run eval/configs/samples.yaml -o runs/samples", "run eval/configs/cutout.yaml -o runs/cutout --only segtile"),
+    compare: ("compare runs/before runs/after", "compare runs/before runs/after --fail-on-worse"),
+}
 for _verb, _examples in _EXAMPLES.items():
     _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile eval {line}" for line in _examples)
     app.command(epilog=_epilog)(_verb)

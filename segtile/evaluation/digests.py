@@ -1,0 +1,115 @@
+"""What a figure depends on, as short digests: files, code and settings. A change of one re-does what it touches."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from segtile.errors import ReadError
+
+_DIGITS = 16
+# of our own code, what a cut-out does not pass through
+_BESIDE = ("cli", "evaluation", "metrics")
+_LIBRARIES = ("numpy", "scipy", "opencv-python", "pyvips", "pyvips-binary", "pymatting", "pillow", "onnxruntime")
+
+
+def text_digest(values: Any) -> str:
+    """The first 16 hex digits of the sha256 of JSON values in canonical spelling."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, 64 hex digits; computed again only when its time or size has changed.
+
+    Raises:
+        ReadError: it cannot be read.
+    """
+    try:
+        state = path.stat()
+        return _sha256(path, state.st_mtime_ns, state.st_size)
+    except OSError as e:
+        raise ReadError(f"{path}: cannot be read: {e.strerror}") from None
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def code_digest(paths: Iterable[Path]) -> str:
+    """The digest of Python files as code: comments, docstrings and layout do not count."""
+    return text_digest([[path.name, _code(path)] for path in paths])
+
+
+def _code(path: Path) -> str:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            value = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _package() -> Path:
+    return Path(__file__).resolve().parents[1]
+
+
+@cache
+def own_code() -> str:
+    """The digest of the code a cut-out passes through, so that an edited checkout counts as another version."""
+    root = _package()
+    paths = sorted(p for p in root.rglob("*.py") if p.relative_to(root).parts[0] not in _BESIDE)
+    return code_digest(paths)
+
+
+@cache
+def definitions() -> str:
+    """The digest of the metrics' code: figures made by other definitions are not mixed with these."""
+    from segtile.evaluation import measuring, slices
+
+    files = [*sorted((_package() / "metrics").rglob("*.py")), *(Path(str(m.__file__)) for m in (measuring, slices))]
+    return code_digest(files)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of the libraries that a cut-out passes through, those installed."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def models() -> dict[str, str]:
+    """The catalogue's cards by id: a digest of the card, or "not installed" with it; "auto" depends on both."""
+    from segtile.catalog import cards_folder, installed, list_cards
+
+    found = {}
+    for card in list_cards():
+        digest = file_sha256(cards_folder() / f"{card.id}.toml")[:_DIGITS]
+        found[card.id] = digest if installed(card) else f"{digest} not installed"
+    return found
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of a peer's own files, by name and content; caches and hidden files do not count."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p.relative_to(folder)))
+    return text_digest([[p.relative_to(folder).as_posix(), file_sha256(p)] for p in files])
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
