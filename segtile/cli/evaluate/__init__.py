@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from segtile.cli.evaluate.compare import compare
+from segtile.cli.evaluate.report import report
 from segtile.cli.evaluate.run import run
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     run: ("run eval/configs/samples.yaml -o runs/samples", "run eval/configs/cutout.yaml -o runs/cutout --only segtile"),
     compare: ("compare runs/before runs/after", "compare runs/before runs/after --fail-on-worse"),
+    report: ("report runs/cutout", "report runs/cutout --limit 20 --open"),
 }
 for _verb, _examples in _EXAMPLES.items():
     _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile eval {line}" for line in _examples)

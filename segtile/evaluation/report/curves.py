@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from segtile.evaluation.report.figures import CocoTable
 from segtile.evaluation.report.run_data import MetricInfo, Run
+from segtile.evaluation.results import Row
+from segtile.evaluation.statistics import values_of
 
 _WIDTH, _HEIGHT = 560, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 40
@@ -43,24 +45,39 @@ def line_class(index: int) -> str:
 def share_charts(run: Run) -> list[Chart]:
     """For each data set: which share of its pictures reaches each value of the metric that matters most.
 
-    Only metrics in [0, 1] of which more is better can be drawn so; pictures that a system failed on, or whose figure is
-    not defined, reach no value.
+    Only a metric in [0, 1] of which more is better can be drawn so. A failed picture counts with the figure of an empty
+    answer, as in the tables; one whose figure is not defined reaches no value.
     """
     charts = []
     for dataset in run.datasets:
         rows = [row for row in run.rows if row.dataset == dataset and row.task == "matte"]
-        metric = _drawable(run, [row.metrics for row in rows])
+        metric = _drawable(run, rows)
         count = len({row.picture for row in rows})
         if metric is None or count < 2:
             continue
         curves = []
         for index, system in enumerate(run.systems):
             mine = [row for row in rows if row.system == system]
-            values = [v for row in mine if math.isfinite(v := row.metrics.get(metric.name, math.nan))]
             if mine:
+                values = values_of(mine, metric.name).tolist()
                 curves.append(Curve(system, index, share_points(values, len(mine))))
         note = f"Share of the {count} pictures at or above each {metric.name}; further right and up is better."
         charts.append(chart(dataset, note, metric.name, "share of pictures", curves))
+    return charts
+
+
+def precision_charts(run: Run, tables: Sequence[CocoTable]) -> list[Chart]:
+    """Precision over recall of each COCO data set, at an IoU of 0.5 and of 0.75."""
+    charts = []
+    for table in tables:
+        for at in sorted({at for line in table.lines for at in line.curves}):
+            curves = [
+                Curve(line.system, run.systems.index(line.system), line.curves[at])
+                for line in table.lines
+                if at in line.curves
+            ]
+            note = f"Precision over recall at an IoU of {at:g} ({table.kind}), mean over classes."
+            charts.append(chart(table.dataset, note, "recall", "precision", curves))
     return charts
 
 
@@ -91,12 +108,12 @@ def chart(title: str, note: str, x_name: str, y_name: str, curves: Sequence[Curv
     return Chart(title, note, Markup(svg), tuple((c.name, line_class(c.index)) for c in curves))
 
 
-def _drawable(run: Run, figures: Sequence[Mapping[str, float]]) -> MetricInfo | None:
+def _drawable(run: Run, rows: Sequence[Row]) -> MetricInfo | None:
     """biou2 where the run has it, else the first metric of which more is better and that stays in [0, 1]."""
     names = ["biou2", *(name for name, info in run.metrics.items() if info.better == "higher")]
     for name in names:
-        values = [v for f in figures if math.isfinite(v := f.get(name, math.nan))]
-        if name in run.metrics and values and all(0 <= v <= 1 for v in values):
+        values = values_of(rows, name)
+        if name in run.metrics and values.size and values.min() >= 0 and values.max() <= 1:
             return run.metrics[name]
     return None
 

@@ -11,15 +11,14 @@
     return better === "higher" ? -value : better === "zero" ? Math.abs(value) : value;
   };
 
-  /* A figure for people, by the rules of number() in figures.py. */
-  const shown = (value) => {
-    if (value === null || value === undefined) return "–";
-    const size = Math.abs(value);
-    if (size < 1e-12) return "0";
-    const digits = Math.min(4, Math.max(0, 3 - Math.floor(Math.log10(size))));
-    const plain = () => size.toFixed(digits).replace(/\.0+$/, "");
-    const text = size < 1e-3 || size >= 1e7 ? size.toExponential(2).replace("e+", "e") : plain();
-    return value < 0 ? `−${text}` : text;
+  /* A figure for people, by the rules of the run's tables (`show` in tables.py): shares, which have no unit, with four
+     decimals, others with as many as leave four digits. */
+  const shown = (name, value) => {
+    if (value === null || value === undefined) return "−";
+    const share = ["", "share", "0..1"].includes(metrics.get(name)?.unit ?? "px");
+    const magnitude = value === 0 ? 0 : Math.floor(Math.log10(Math.abs(value)));
+    const text = value.toFixed(share ? 4 : Math.min(3, Math.max(0, 3 - Math.max(0, magnitude))));
+    return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
   };
 
   /* ---- tables: a click on a column's head sorts, best first; another click turns it round; no figure comes last ---- */
@@ -89,7 +88,7 @@
       const bad = failed(index, bySystem.value);
       const lead = article.querySelector(".lead");
       lead.classList.toggle("bad", bad);
-      const value = shown(figure(index, bySystem.value, byMetric.value));
+      const value = shown(byMetric.value, figure(index, bySystem.value, byMetric.value));
       lead.textContent = bad ? `${bySystem.value} failed` : `${byMetric.value} ${value}`;
       for (const card of article.querySelectorAll(".card.system")) {
         card.classList.toggle("chosen", card.dataset.system === bySystem.value);
@@ -213,7 +212,7 @@
         const values = systems.map((other) => badness(name, figure(index, other, name)));
         const value = figure(index, system, name);
         const wins = values.length > 1 && !values.includes(null) && values[0] !== values[1];
-        const made = cell(row, "td", shown(value));
+        const made = cell(row, "td", shown(name, value));
         if (wins && badness(name, value) === Math.min(...values)) made.className = "better";
       }
     }

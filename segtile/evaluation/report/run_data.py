@@ -6,13 +6,15 @@ path of an alpha must stay inside the folder.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from segtile.errors import BadInput, ReadError
 from segtile.evaluation.results import RESULTS, RUN, Row, read_results, read_run
+from segtile.evaluation.statistics import Settings
 
 Better = Literal["lower", "higher", "zero"]
 
@@ -48,6 +50,7 @@ class Run:
     slices: dict[str, str]
     about: dict[str, Any]
     rows: tuple[Row, ...]
+    bootstrap: Settings = field(default_factory=Settings)
     note: str | None = None
 
     def pictures(self) -> dict[tuple[str, str], dict[str, Row]]:
@@ -56,6 +59,16 @@ class Run:
         for row in self.rows:
             found.setdefault((row.dataset, row.picture), {})[row.system] = row
         return found
+
+    def described(self) -> dict[str, Any]:
+        """What the tables' code reads of run.json, checked and with what only the results name."""
+        return {
+            "systems": list(self.systems),
+            "datasets": list(self.datasets),
+            "metrics": {name: {"better": m.better, "unit": m.unit} for name, m in self.metrics.items()},
+            "slices": self.slices,
+            "bootstrap": dataclasses.asdict(self.bootstrap),
+        }
 
     def alpha_of(self, row: Row) -> Path | None:
         """The alpha a system wrote.
@@ -95,13 +108,14 @@ def load_run(folder: Path) -> Run:
         slices=slices,
         about={k: v for k, v in about.items() if k not in {"metrics", "systems", "datasets", "slices"}},
         rows=tuple(rows),
+        bootstrap=_bootstrap(about.get("bootstrap"), folder / RUN),
         note=note,
     )
 
 
 def _metrics(told: Mapping[str, Any], rows: list[Row], where: Path) -> dict[str, MetricInfo]:
     """The metrics that occur, in run.json's order, then any that only the results name (those count as lower)."""
-    used = dict.fromkeys(name for row in rows for name in row.metrics)
+    used = dict.fromkeys(name for row in rows for name in (*row.metrics, *row.stand_in))
     found: dict[str, MetricInfo] = {}
     for name, info in told.items():
         if not isinstance(info, dict) or info.get("better") not in ("lower", "higher", "zero"):
@@ -111,6 +125,15 @@ def _metrics(told: Mapping[str, Any], rows: list[Row], where: Path) -> dict[str,
     for name in used:
         found.setdefault(name, MetricInfo(name, "lower", "", "run.json does not define it; lower is taken as better."))
     return {name: info for name, info in found.items() if name in used}
+
+
+def _bootstrap(told: object, where: Path) -> Settings:
+    if told is None:
+        return Settings()
+    kinds = {"samples": int, "level": float, "seed": int}
+    if not isinstance(told, dict) or any(type(v) is not kinds.get(k) for k, v in told.items()):
+        raise BadInput(f"{where}: the bootstrap settings are not samples, level and seed")
+    return Settings(**told)
 
 
 def _in_order(told: Iterable[object], used: Iterable[str]) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 from segtile import __version__
 from segtile.errors import BadInput
-from segtile.evaluation.report.curves import line_class, share_charts
-from segtile.evaluation.report.figures import card_metrics, number, tables
+from segtile.evaluation.report import figures
+from segtile.evaluation.report.curves import line_class, precision_charts, share_charts
 from segtile.evaluation.report.images import BUDGET, SMALLEST, Budget
 from segtile.evaluation.report.run_data import MetricInfo, Run, load_run
 from segtile.evaluation.report.sheet import Sheet, data_of, make_sheet, order
@@ -60,25 +60,27 @@ def write_report(run_folder: Path, *, long_side: int = 1400, limit: int | None =
 
 
 def _first_metric(run: Run) -> MetricInfo | None:
-    return next(iter(card_metrics(run)), None)
+    return next(iter(figures.card_metrics(run)), None)
 
 
 def _render(run: Run, sheets: list[Sheet], budget: Budget, pictures: int) -> str:
     style, script = _own_file("page.css"), _own_file("page.js")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = number
+    environment.filters |= {"figure": figures.figure, "interval": figures.interval, "plain": figures.plain}
     template = environment.from_string(_own_file("page.html.j2"))
     first = _first_metric(run)
+    coco = figures.coco_tables(run)
     return template.render(
         version=__version__,
         run=run,
         name=run.folder.resolve().name,
         facts=_facts(run),
         pictures=pictures,
-        tables=tables(run),
-        charts=share_charts(run),
+        tables=figures.tables(run),
+        coco=coco,
+        charts=share_charts(run) + precision_charts(run, coco),
         colours={system: line_class(i) for i, system in enumerate(run.systems)},
-        card_metrics=card_metrics(run),
+        card_metrics=figures.card_metrics(run),
         first=first,
         sheets=sheets,
         data=as_json(_data(run, sheets, first)),
@@ -130,13 +132,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     """What run.json says of versions, machine and configuration, as pairs of words; lists and objects flattened."""
     found: list[tuple[str, str]] = []
     for key, value in run.about.items():
-        if isinstance(value, dict):
-            found.append((_words(key), ", ".join(f"{k} {_short(v)}" for k, v in value.items())))
-        elif isinstance(value, list):
-            found.append((_words(key), ", ".join(map(_short, value))))
-        elif value is not None:
-            found.append((_words(key), _short(value)))
+        if key == "system_digests" and isinstance(value, dict):  # how each system was run; its name says the rest
+            found += [(f"system {name}", _flat(settings)) for name, settings in value.items()]
+        else:
+            found.append((_words(key), _flat(value)))
     return [(key, value) for key, value in found if value]
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items() if v not in (None, "", [], {}, ()))
+    if isinstance(value, list):
+        return ", ".join(map(_short, value))
+    return "" if value is None else _short(value)
 
 
 def _words(key: str) -> str:
