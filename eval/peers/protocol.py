@@ -10,6 +10,7 @@ hold segtile; the other end is segtile/evaluation/workers.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -66,10 +67,8 @@ def serve(load: Callable[[], Any], work: Callable[[dict[str, Any]], Finish | Non
 
 def _forget_peak() -> None:
     """Start the peak of the resident size anew at what it is now, which only Linux can."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
 
 
 def _peak_mb() -> float:

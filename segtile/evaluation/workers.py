@@ -136,7 +136,7 @@ class Worker:
         Raises:
             WriteError: `output` cannot be written.
         """
-        given = {name: str(value) if isinstance(value, Path) else value for name, value in fields.items()}
+        given = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in fields.items()}
         reply = WorkerReply(math.nan, None, math.nan)
         try:
             with atomic_target(output.absolute(), overwrite=True) as temporary:
@@ -217,7 +217,7 @@ class Worker:
     def _last_words(self) -> str:
         assert self._process is not None
         try:
-            code = self._process.wait(5)
+            code = self._process.wait(2)
         except subprocess.TimeoutExpired:
             return f"{self.folder.name} closed its output and was stopped"
         self._listeners[1].join(5)

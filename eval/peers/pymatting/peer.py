@@ -1,7 +1,8 @@
 """pymatting's closed-form matting from a trimap that is made of the answer: an oracle, and labelled as one.
 
 The unknown band is every pixel within `--radius` px of one that is neither 0 nor 1 in the true alpha, or of the step
-between them. What it is given no program can know of a new photograph; it shows what a solver makes of a perfect band.
+between them. What it is given no program can know of a new photograph; it shows what a solver makes of a perfect band. The answer is
+the job's `truth`, or STEM_alpha.png beside the photo.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ def work(job: dict[str, Any], radius: int, most_megapixels: float) -> None:
     from pictures import read_rgb, write_alpha
     from pymatting import estimate_alpha_cf
 
-    if "truth" not in job:
-        raise Refused("it needs the truth to make its trimap of")
-    photo = read_rgb(Path(job["photo"]))
+    path = Path(job["photo"])
+    truth = Path(job["truth"]) if "truth" in job else path.with_name(f"{path.stem}_alpha.png")
+    if not truth.is_file():
+        raise Refused(f"it makes its trimap of the answer, and there is no {truth.name} beside the photo")
+    photo = read_rgb(path)
     megapixels = photo.shape[0] * photo.shape[1] / 1e6
     if megapixels > most_megapixels:
         raise Refused(f"{megapixels:.1f} MP is over the {most_megapixels:g} MP that closed-form matting is given here")
-    trimap = _trimap(Path(job["truth"]), radius)
+    trimap = _trimap(truth, radius)
     if trimap.shape != photo.shape[:2]:
         raise Refused("the truth is not of the picture's size")
     if not ((trimap == 0).any() and (trimap == 1).any()):
