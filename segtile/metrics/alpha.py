@@ -54,11 +54,22 @@ def band_of(pair: Pair) -> Region:
     return pair.once("band", lambda p: _band(p.truth, p.box, BAND_RADIUS))
 
 
-def _difference(pair: Pair, region: Region | None, norm: int, power: int) -> float:
-    """Sum of abs difference to the power, in alpha; exact in the box because both are 0 outside."""
-    a, b = pair.windows(pair.box)
-    mask = None if region is None else region.window(pair.box)
-    return float(cv2.norm(a, b, norm, mask)) / float(full_scale(a.dtype)) ** power
+def _difference(pair: Pair, region: Region | None, power: int) -> float:
+    """Sum of abs difference to the power 1 or 2, in alpha; exact in the box because both are 0 outside."""
+    total = 0.0
+    for part in tiles(pair.box, _TILE):
+        a, b = pair.windows(part)
+        mask = None if region is None else region.window(part)
+        if a.dtype.kind == "u":  # a whole number, which the norm's own square root must not spoil
+            total += round(cv2.norm(a, b, cv2.NORM_L1 if power == 1 else cv2.NORM_L2SQR, mask))
+        else:
+            total += _sum(np.abs(a - b) ** power, mask)
+    return total / full_scale(pair.windows(Box(0, 0, 1, 1))[0].dtype) ** power
+
+
+def _sum(values: FloatArray, mask: Mask | None) -> float:
+    """Sum in float64; OpenCV's norms of float32 depend on where the array lies in memory."""
+    return float(values.sum(dtype=np.float64) if mask is None else values[mask != 0].sum(dtype=np.float64))
 
 
 def _pixels(pair: Pair, region: Region | None) -> int:
@@ -69,20 +80,20 @@ def _pixels(pair: Pair, region: Region | None) -> int:
 def mae(pair: Pair, region: Region | None = None) -> float:
     """Mean absolute error x 1000, over all pixels of the frame or of the region."""
     count = _pixels(pair, region)
-    return 1000 * _difference(pair, region, cv2.NORM_L1, 1) / count if count else math.nan
+    return 1000 * _difference(pair, region, 1) / count if count else math.nan
 
 
 @PairFunction
 def mse(pair: Pair, region: Region | None = None) -> float:
     """Mean squared error x 1000, over all pixels of the frame or of the region."""
     count = _pixels(pair, region)
-    return 1000 * _difference(pair, region, cv2.NORM_L2SQR, 2) / count if count else math.nan
+    return 1000 * _difference(pair, region, 2) / count if count else math.nan
 
 
 @PairFunction
 def sad(pair: Pair, region: Region | None = None) -> float:
     """Sum of absolute differences / 1000, the matting convention."""
-    return _difference(pair, region, cv2.NORM_L1, 1) / 1000
+    return _difference(pair, region, 1) / 1000
 
 
 def _kernels() -> tuple[FloatArray, FloatArray]:
@@ -99,7 +110,7 @@ def _magnitude(block: Alpha, kernels: tuple[FloatArray, FloatArray]) -> FloatArr
     alpha = unit(block)
     gx = cv2.sepFilter2D(alpha, cv2.CV_32F, slope, gauss, borderType=cv2.BORDER_REPLICATE)
     gy = cv2.sepFilter2D(alpha, cv2.CV_32F, gauss, slope, borderType=cv2.BORDER_REPLICATE)
-    return cv2.magnitude(gx, gy)
+    return np.sqrt(gx * gx + gy * gy)  # cv2.magnitude rounds differently from call to call
 
 
 @PairFunction
@@ -123,7 +134,7 @@ def grad_gauss(pair: Pair, region: Region | None = None) -> float:
             continue
         inner = core.within(read).slices
         mask = None if region is None else region.window(core)
-        total += cv2.norm(_magnitude(a, kernels)[inner], _magnitude(b, kernels)[inner], cv2.NORM_L2SQR, mask)
+        total += _sum((_magnitude(a, kernels) - _magnitude(b, kernels))[inner] ** 2, mask)
     return total / 1000
 
 

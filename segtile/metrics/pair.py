@@ -46,8 +46,10 @@ def checked(alpha: Array, what: str) -> Alpha:
         raise BadInput(f"{what} has no pixel: its size is {alpha.shape[1]}x{alpha.shape[0]}")
     if alpha.dtype == np.bool_:
         return alpha.view(np.uint8) * np.uint8(255)
+    if not alpha.dtype.isnative:
+        alpha = alpha.astype(alpha.dtype.newbyteorder("="))
     if alpha.dtype in (np.uint8, np.uint16):
-        return alpha if alpha.dtype.isnative else alpha.astype(alpha.dtype.newbyteorder("="))
+        return alpha
     if alpha.dtype.kind != "f":
         raise BadInput(f"{what} must be uint8, uint16, bool or float in 0..1, not {alpha.dtype}")
     for y in range(0, alpha.shape[0], _STRIP):
