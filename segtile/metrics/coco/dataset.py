@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segtile.metrics.coco import rle
 from segtile.metrics.coco.settings import IouType
 from segtile.metrics.coco.source import Id, Source, identity, kind, listed, load, number
 
 #: Boxes further out than this are no boxes of a photograph.
 _FURTHEST = 1e8
+
+#: x, y, width, height in px.
+BoxOf = tuple[float, float, float, float]
 
 Given = Path | str | Mapping[str, Any] | list[Any]
 
@@ -45,7 +50,7 @@ class Item:
     id: Id
     picture: int
     category: int
-    box: tuple[float, float, float, float]
+    box: BoxOf
     mask: bytes | None
     area: float
     crowd: bool
@@ -124,12 +129,8 @@ def read_truth(given: Given, iou_type: IouType, *, recompute_area: bool = False)
         mask = _mask(row, what, pictures[picture], source, needed=needed) if wanted else None
         drafts.append(_Draft(what, row, id_, picture, category, mask))
     _no_twins([d.id for d, row in zip(drafts, rows, strict=True) if row.get("id") is not None], "annotation", source)
-    areas = _mask_areas(drafts, pictures, source)
-    keep = iou_type != "bbox"
-    items = [
-        _truth_item(d, a, pictures[d.picture], source, notes, recompute_area, keep)
-        for d, a in zip(drafts, areas, strict=True)
-    ]
+    masks = _measured(drafts, pictures, source)
+    items = [_truth_item(d, m, source, notes, recompute_area) for d, m in zip(drafts, masks, strict=True)]
     return Truth(pictures, categories, tuple(items), source, _sentences(notes, len(items), "annotations"))
 
 
@@ -167,8 +168,8 @@ def read_results(given: Given, truth: Truth, iou_type: IouType) -> Results:
     if foreign and not drafts:
         ids = ", ".join(str(i) for i in list(foreign)[:5])
         source.refuse(f"none of its categories ({ids}) is a category of the truth, so nothing could match")
-    areas = _mask_areas(drafts, truth.pictures, source)
-    items = [_result_item(d, a, truth.pictures[d.picture], source) for d, a in zip(drafts, areas, strict=True)]
+    masks = _measured(drafts, truth.pictures, source)
+    items = [_result_item(d, m, source) for d, m in zip(drafts, masks, strict=True)]
     return Results(tuple(items), source, _result_notes(foreign, drafts, iou_type))
 
 
@@ -283,20 +284,24 @@ def _rle(given: Mapping[str, Any], what: str, picture: Picture, source: Source) 
     source.refuse(f"{what}: `counts` must be a text or a list, not {kind(counts)}")
 
 
-def _mask_areas(drafts: Sequence[_Draft], pictures: Sequence[Picture], source: Source) -> list[int | None]:
-    """Px of each mask after adding up its runs; the first fault is refused."""
-    masked = [i for i, d in enumerate(drafts) if d.mask is not None]
-    sizes = [(pictures[drafts[i].picture].height, pictures[drafts[i].picture].width) for i in masked]
-    done = rle.check([drafts[i].mask or b"" for i in masked], sizes)
-    areas: list[int | None] = [None] * len(drafts)
-    for i, area, fault in zip(masked, done.area.tolist(), done.fault, strict=True):
+def _measured(drafts: Sequence[_Draft], pictures: Sequence[Picture], source: Source) -> list[tuple[int, BoxOf] | None]:
+    """(px, box) of each mask after adding up its runs, None without one; the first fault is refused."""
+    from pycocotools import mask as coco_mask
+
+    masked = [(i, d) for i, d in enumerate(drafts) if d.mask is not None]
+    sizes = [(pictures[d.picture].height, pictures[d.picture].width) for _, d in masked]
+    done = rle.check([d.mask or b"" for _, d in masked], sizes)
+    for (_, d), fault in zip(masked, done.fault, strict=True):
         if fault:
-            source.refuse(f"{drafts[i].what} {fault}")
-        areas[i] = area
-    return areas
+            source.refuse(f"{d.what} {fault}")
+    boxes = coco_mask.toBbox([{"size": s, "counts": d.mask} for s, (_, d) in zip(sizes, masked, strict=True)])
+    found: list[tuple[int, BoxOf] | None] = [None] * len(drafts)
+    for (i, _), area, box in zip(masked, done.area.tolist(), np.asarray(boxes).tolist(), strict=True):
+        found[i] = (area, tuple(box))
+    return found
 
 
-def _box(d: _Draft, picture: Picture, source: Source) -> tuple[float, float, float, float] | None:
+def _box(d: _Draft, mask: tuple[int, BoxOf] | None, source: Source) -> BoxOf | None:
     """The annotation's own box, or its mask's; None where it has neither."""
     given: Any = d.row.get("bbox")
     given = given.tolist() if hasattr(given, "tolist") else given
@@ -309,19 +314,16 @@ def _box(d: _Draft, picture: Picture, source: Source) -> tuple[float, float, flo
         return x, y, w, h
     if _boxed(d.row):
         source.refuse(f"{d.what}: `bbox` must be a list of x, y, width, height, not {given!r:.60}")
-    if d.mask is None:
-        return None
-    box = rle.box_of(*rle.runs_of(d.mask), picture.height)
-    return float(box.x0), float(box.y0), float(box.width), float(box.height)
+    return mask[1] if mask else None
 
 
 def _truth_item(
-    d: _Draft, mask_area: int | None, picture: Picture, source: Source, notes: Counter[str], recompute: bool, keep: bool
+    d: _Draft, mask: tuple[int, BoxOf] | None, source: Source, notes: Counter[str], recompute: bool
 ) -> Item:
     row = d.row
-    if not _boxed(row) and d.mask is not None:
+    if not _boxed(row) and mask:
         notes["have no bbox: taken from the mask"] += 1
-    box = _box(d, picture, source)
+    box = _box(d, mask, source)
     if box is None:
         source.refuse(f"{d.what} has neither a bbox nor a segmentation")
     crowd = row.get("iscrowd")
@@ -331,11 +333,11 @@ def _truth_item(
         source.refuse(f"{d.what}: `iscrowd` must be 0 or 1, not {crowd!r:.60}")
     if row.get("ignore") and not crowd:
         notes["are marked `ignore`, which COCO's evaluation does not read: it leaves out crowds only"] += 1
-    own = float(mask_area) if mask_area is not None else box[2] * box[3]
+    own = float(mask[0]) if mask else box[2] * box[3]
     if recompute:
         area = own
     elif row.get("area") is None:
-        notes[f"have no area: taken from the {'mask' if mask_area is not None else 'box'}"] += 1
+        notes[f"have no area: taken from the {'mask' if mask else 'box'}"] += 1
         area = own
     else:
         area = number(row["area"], f"{d.what}: `area`", source)
@@ -343,18 +345,18 @@ def _truth_item(
             source.refuse(f"{d.what}: `area` must not be negative, and it is {area:g}")
         if area > 1.01 * box[2] * box[3] + 1 and not crowd:
             notes["have an area larger than their box, so their size range is in doubt (it can be recomputed)"] += 1
-    return Item(d.id, d.picture, d.category, box, d.mask if keep else None, area, bool(crowd), 0.0)
+    return Item(d.id, d.picture, d.category, box, d.mask, area, bool(crowd), 0.0)
 
 
-def _result_item(d: _Draft, mask_area: int | None, picture: Picture, source: Source) -> Item:
+def _result_item(d: _Draft, mask: tuple[int, BoxOf] | None, source: Source) -> Item:
     """As pycocotools loads results: the area is the box's where a box is given, else the mask's; nothing is crowd."""
     if d.row.get("score") is None:
         source.refuse(f"{d.what} has no `score`")
     score = number(d.row["score"], f"{d.what}: `score`", source)
-    box = _box(d, picture, source)
+    box = _box(d, mask, source)
     if box is None:
         source.refuse(f"{d.what} has neither a bbox nor a segmentation")
-    area = box[2] * box[3] if _boxed(d.row) or mask_area is None else float(mask_area)
+    area = box[2] * box[3] if _boxed(d.row) or mask is None else float(mask[0])
     return Item(d.id, d.picture, d.category, box, d.mask, area, False, score)
 
 

@@ -48,7 +48,8 @@ def evaluate(
         results: COCO results, a path or loaded: a list of {image_id, category_id, score, bbox and/or segmentation}, or
             a whole COCO object whose annotations have scores.
         iou_type: "bbox"; "segm" for mask IoU; "boundary" for min(mask IoU, boundary IoU).
-        engine: "pycocotools", the reference, or "fast" (the extra fastcoco), equal to it within 1e-6.
+        engine: "pycocotools", the reference, or "fast" (the extra fastcoco) for bbox and segm, equal to it
+            within 1e-6.
         band: the boundary's band, for "boundary": `BandPx`, or `BandDiagonal` (a float is one) to compare with
             papers; `BandDiagonal` says why not on large pictures.
         areas: `AREAS_COCO` in px, `AREAS_FRAME` relative to the picture, or your own.
