@@ -5,7 +5,9 @@ conventions of that tool differ from the rest of segtile.metrics and are kept he
 its smallest value is 0 and its largest 1 (unless it is constant), and the truth is the mask of alpha > 128 / 255.
 
 The figures are sums over few classes of pixels, so one pass over strips of the box gathers all of them; pixels outside
-the box are known (0 in both) and only counted. Agreement with PySODMetrics 1.6.2 is tested to 1e-9 on 8 bits.
+the box are known (0 in both) and only counted. Agreement with PySODMetrics 1.6.2 is tested to 1e-9 on 8 bits, but for
+two cases: a picture of one pixel (its E-measure divides by nearly 0; here by 1), and a quadrant of the S-measure over
+which prediction and truth are both constant, where its rounding decides between alike and not; here they are alike.
 """
 
 from __future__ import annotations
