@@ -1,8 +1,8 @@
 """pymatting's closed-form matting from a trimap that is made of the answer: an oracle, and labelled as one.
 
 The unknown band is every pixel within `--radius` px of one that is neither 0 nor 1 in the true alpha, or of the step
-between them. What it is given no program can know of a new photograph; it shows what a solver makes of a perfect band. The answer is
-the job's `truth`, or STEM_alpha.png beside the photo.
+between them. What it is given no program can know of a new photograph; it shows what a solver makes of a perfect band.
+The answer is the job's `truth`, or STEM_alpha.png beside the photo.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ def make_model() -> Any:
     from detector import LEAST_SCORE, NAMES, detect
     from sahi.models.base import DetectionModel
     from sahi.prediction import ObjectPrediction
+    from sahi.utils.compatibility import fix_full_shape_list, fix_shift_amount_list
     from sahi.utils.cv import get_coco_segmentation_from_bool_mask
 
     class Detector(DetectionModel):
@@ -35,8 +36,10 @@ def make_model() -> Any:
         def _create_object_prediction_list_from_original_predictions(
             self, shift_amount_list: Any = None, full_shape_list: Any = None
         ) -> None:
-            shift = [int(v) for v in (shift_amount_list or [[0, 0]])[0]]
-            full = list(full_shape_list[0]) if full_shape_list else list(self._shape)
+            # SAHI hands over one pair or a list of pairs; its own adapters sort that out with these two
+            shift = [int(v) for v in fix_shift_amount_list(shift_amount_list or [0, 0])[0]]
+            shapes = fix_full_shape_list(full_shape_list)
+            full = list(shapes[0]) if shapes else list(self._shape)
             objects = []
             for one in self._original_predictions:
                 x0, y0, x1, y1 = one.box
