@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from segtile.cli.evaluate.coco import coco
 from segtile.cli.evaluate.compare import compare
 from segtile.cli.evaluate.report import report
 from segtile.cli.evaluate.run import run
@@ -18,7 +19,8 @@ app = typer.Typer(
 )
 
 _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
-    run: ("run eval/configs/samples.yaml -o runs/samples", "run eval/configs/cutout.yaml -o runs/cutout --only segtile"),
+    coco: ("coco truth.json results.json", "coco truth.json results.json --type segm,boundary --band 2px --per-class"),
+    run: ("run eval/configs/samples.yaml -o runs/samples", "run eval/configs/smoke.yaml -o runs/smoke --limit 1"),
     compare: ("compare runs/before runs/after", "compare runs/before runs/after --fail-on-worse"),
     report: ("report runs/cutout", "report runs/cutout --limit 20 --open"),
 }

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segtile.metrics.coco.fragments import FragmentReport
 from segtile.metrics.coco.source import Id
 
 Doubles = npt.NDArray[np.float64]
@@ -163,7 +164,7 @@ def markdown(reports: Sequence[CocoReport], *, per_class: bool = True) -> str:
     return "\n".join(lines) + "\n"
 
 
-def csv_text(reports: Sequence[CocoReport]) -> str:
+def csv_text(reports: Sequence[CocoReport], broken: Sequence[FragmentReport] = ()) -> str:
     """All figures as rows of iou_type, class, metric, value."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -175,12 +176,15 @@ def csv_text(reports: Sequence[CocoReport]) -> str:
             row = {"AP": c.ap, "AP50": c.ap50, "AP75": c.ap75, "AR": c.ar}
             counts = {"truths": c.truths, "crowds": c.crowds, "results": c.results}
             writer.writerows([kind, c.name, name, _number(value)] for name, value in (row | counts).items())
+    for b in broken:
+        counts = {"found_whole": b.whole, "in_pieces": b.in_pieces, "as_one": b.merged, "missed": b.missed}
+        writer.writerows([b.iou_type, "", name, _number(value)] for name, value in counts.items())
     return out.getvalue()
 
 
-def json_text(reports: Sequence[CocoReport], extra: Mapping[str, Any] | None = None) -> str:
-    """All reports as one JSON object: {"reports": [...]} and whatever stands beside them."""
-    body = {"reports": [r.to_json() for r in reports], **(extra or {})}
+def json_text(reports: Sequence[CocoReport], broken: Sequence[FragmentReport] = ()) -> str:
+    """All reports as one JSON object: {"reports": [...], "fragments": [...]}."""
+    body = {"reports": [r.to_json() for r in reports], "fragments": [b.to_json() for b in broken]}
     return json.dumps(body, ensure_ascii=False, allow_nan=False) + "\n"
 
 
