@@ -135,7 +135,10 @@ def _best(values: Sequence[float], better: Better, unit: str) -> str | None:
 
 
 def show(value: float, unit: str) -> str:
-    """A figure for reading: shares (no unit) with 4 decimals below 10, others with as many as leave 4 digits; "-" for NaN."""
+    """A figure for reading, "-" for NaN.
+
+    Shares (no unit) have 4 decimals below 10 and 2 above, others as many as leave 4 digits.
+    """
     if not math.isfinite(value):
         return "-"
     if unit in ("", "share", "0..1"):
