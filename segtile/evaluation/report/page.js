@@ -276,7 +276,8 @@
   });
   viewer.addEventListener("close", () => {
     turn += 1;
-    current?.article.querySelector("button.open")?.focus({ preventScroll: true });
+    /* The browser gives the focus back to the card that was opened; after Next it belongs to the picture shown last. */
+    if (current && !current.article.contains(document.activeElement)) current.article.querySelector("button.open").focus();
   });
   slider.addEventListener("input", () => moveTo(slider.value));
   byId("ground").addEventListener("change", (event) => {
