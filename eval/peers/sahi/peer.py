@@ -68,8 +68,8 @@ def make_model() -> Any:
 class Sahi:
     """The model and the settings of one run."""
 
-    def __init__(self, side: int, overlap: float) -> None:
-        self.side, self.overlap = side, overlap
+    def __init__(self, side: int, overlap: float, whole_too: bool) -> None:
+        self.side, self.overlap, self.whole_too = side, overlap, whole_too
 
     def load(self) -> None:
         """Import SAHI and make the model."""
@@ -88,6 +88,7 @@ class Sahi:
             slice_width=self.side,
             overlap_height_ratio=self.overlap,
             overlap_width_ratio=self.overlap,
+            perform_standard_pred=self.whole_too,
             verbose=0,
         )
         found = done.to_coco_predictions(image_id=int(job["image_id"]))
@@ -102,8 +103,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=640, help="px of a slice")
     parser.add_argument("--overlap", type=float, default=0.2, help="share of a slice")
+    parser.add_argument(
+        "--no-standard-prediction", action="store_true", help="slices only, without SAHI's pass over the whole picture"
+    )
     options = parser.parse_args()
-    peer = Sahi(options.side, options.overlap)
+    peer = Sahi(options.side, options.overlap, not options.no_standard_prediction)
     serve(peer.load, peer.work)
 
 
