@@ -8,8 +8,10 @@ import typer
 
 from segtile.cli.evaluate.coco import coco
 from segtile.cli.evaluate.compare import compare
+from segtile.cli.evaluate.matte import matte
 from segtile.cli.evaluate.report import report
 from segtile.cli.evaluate.run import run
+from segtile.cli.evaluate.seams import seams
 
 app = typer.Typer(
     add_completion=False,
@@ -19,7 +21,9 @@ app = typer.Typer(
 )
 
 _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
+    matte: ("matte out/ring.png ring_alpha.png", "matte out/ data_samples/ --metrics mae,biou2,holes -o table.md"),
     coco: ("coco truth.json results.json", "coco truth.json results.json --type segm,boundary --band 2px --per-class"),
+    seams: ("seams edited.tif --tile 1024 --overlap 128", "seams alpha.png --plan plan.json --json"),
     run: ("run eval/configs/samples.yaml -o runs/samples", "run eval/configs/smoke.yaml -o runs/smoke --limit 1"),
     compare: ("compare runs/before runs/after", "compare runs/before runs/after --fail-on-worse"),
     report: ("report runs/cutout", "report runs/cutout --limit 20 --open"),
