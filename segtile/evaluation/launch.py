@@ -17,7 +17,7 @@ import time
 
 
 def _end_with_parent(process: "subprocess.Popen[bytes]") -> None:
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # not sys.stdin, whose lock a thread may not hold when the interpreter ends
         pass
     if os.name == "posix":
         os.killpg(process.pid, signal.SIGKILL)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import segtile
-from segtile.errors import BadInput, WriteError
+from segtile.errors import BadInput, SegtileError, WriteError
 from segtile.evaluation import digests, measuring, slices
 from segtile.evaluation.config import EvalConfig, load_config
 from segtile.evaluation.datasets import Item, datasets_in, items_of
@@ -39,18 +39,23 @@ from segtile.evaluation.results import (
     write_text,
 )
 from segtile.evaluation.systems import system_digest
+from segtile.evaluation.tables import write_tables
 from segtile.evaluation.work import FACTS, Hands, Job, Shared, clear_work, measured
 from segtile.types import Progress, no_progress
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: rows of the whole run, how many of them were done now, and sentences for the user."""
+    """What a run did: rows of the whole run, how many were done now, how many of those asked for failed.
+
+    `complete` is False where the report was asked for and could not be written; `notes` are sentences for the user.
+    """
 
     folder: Path
     rows: tuple[Row, ...]
     done: int
     failed: int
+    complete: bool
     notes: tuple[str, ...]
 
 
@@ -61,6 +66,7 @@ def run(
     only: Sequence[str] = (),
     limit: int | None = None,
     jobs: int = 1,
+    report: bool = True,
     on_row: Callable[[Row], None] = lambda row: None,
     on_progress: Progress = no_progress,
     on_line: Callable[[str], None] | None = None,
@@ -73,6 +79,7 @@ def run(
         only: names of systems; the others' rows stay as they are.
         limit: only the first pictures of each data set.
         jobs: pictures at once; more than one makes seconds incomparable, and run.json says so.
+        report: write report.html too.
         on_row: is given each row as it is done.
         on_progress: on_progress(done, total, "pictures").
         on_line: is given what installers print while peers' environments are made.
@@ -92,7 +99,9 @@ def run(
     plan = planned(config, config_path.resolve().parent, items, names)
     _make(folder)
     with _alone(folder):
-        return _locked_run(config, config_path, folder, plan, names, only, limit, jobs, on_row, on_progress, on_line)
+        return _locked_run(
+            config, config_path, folder, plan, names, only, limit, jobs, report, on_row, on_progress, on_line
+        )
 
 
 def cache_folder() -> Path:
@@ -130,14 +139,15 @@ def _locked_run(
     only: Sequence[str],
     limit: int | None,
     jobs: int,
+    report: bool,
     on_row: Callable[[Row], None],
     on_progress: Progress,
     on_line: Callable[[str], None] | None,
 ) -> Summary:
     notes = [note for note in (mend(folder / RESULTS), mend(folder / FACTS)) if note]
-    write_text(folder / CONFIG, config_path.read_text(encoding="utf-8"))
     info = _info(config, plan, names, jobs)
-    _write_info(folder, info)
+    _write_info(folder, info)  # first, since it is what tells the folder of a run from any other
+    write_text(folder / CONFIG, config_path.read_text(encoding="utf-8"))
     kept = _valid(folder, plan)
     chosen = _chosen(plan, only, limit)
     todo = [job for job in chosen if _key(job) not in kept or kept[_key(job)].error is not None]
@@ -154,10 +164,12 @@ def _locked_run(
     _write_info(folder, {**info, "finished": _now()})
     if config.task == "detect":
         finish_detect(folder, config, rows)
-    notes += _publish(folder)
+    write_tables(folder)
+    missing = _report(folder) if report else None
+    notes += [missing] if missing else []
     asked = {_key(job) for job in chosen}
     failed = sum(row.error is not None for row in rows if row.key in asked)
-    return Summary(folder, tuple(rows), len(todo), failed, tuple(notes))
+    return Summary(folder, tuple(rows), len(todo), failed, missing is None, tuple(notes))
 
 
 def _key(job: Job) -> tuple[str, str, str]:
@@ -307,26 +319,22 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _publish(folder: Path) -> list[str]:
-    """Tables, and the report; a sentence for each that could not be written."""
-    import importlib.util
-
-    from segtile.evaluation.tables import write_tables
-
-    write_tables(folder)
-    if importlib.util.find_spec("segtile.evaluation.report") is None:
-        return ["the HTML report is not written: this installation has no segtile.evaluation.report"]
+def _report(folder: Path) -> str | None:
+    """Write the HTML report; None, or a sentence on why there is none."""
     from segtile.evaluation.report import write_report
 
-    write_report(folder)
-    return []
+    try:
+        write_report(folder)
+    except SegtileError as e:  # the figures are there and the tables are written: that much is not lost
+        return f"the HTML report is not written: {e}"
+    return None
 
 
 def _check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise WriteError(f"{folder} is a file, not a run folder")
     held = {path.name for path in folder.iterdir()} - {".lock"} if folder.is_dir() else set()
-    if held and not held & {RUN, CONFIG}:
+    if held and RUN not in held:
         raise BadInput(f"{folder} holds other things than an evaluation run: choose another folder")
 
 

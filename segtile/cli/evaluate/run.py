@@ -30,6 +30,7 @@ def run(
         int | None, typer.Option(min=1, help="First pictures of each data set.", show_default="all")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Pictures at once; more than 1 blurs the seconds.")] = 1,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
@@ -57,6 +58,7 @@ def run(
             only=only or (),
             limit=limit,
             jobs=jobs,
+            report=report,
             on_row=on_row,
             on_progress=progress,
             on_line=on_line,
@@ -67,4 +69,4 @@ def run(
         print_line((folder / "tables" / "tables.md").read_text(encoding="utf-8").rstrip())
         kept = len(done.rows) - done.done
         print_line(f"{folder}: {done.done} pictures done, {max(0, kept)} kept from before, {done.failed} failed")
-    raise typer.Exit(1 if done.failed else 0)
+    raise typer.Exit(0 if done.complete and not done.failed else 1)
