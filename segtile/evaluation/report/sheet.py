@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segtile.evaluation.report.images import Budget, bytes_of, exact_webp, grey_webp, jpeg
+from segtile.evaluation.report.images import Budget, bytes_of, exact, lossy, sharp_colours
 from segtile.evaluation.report.pixels import AlphaFile, Look, check_there, compare, error_map, photo_window, smaller
 from segtile.evaluation.report.run_data import MetricInfo, Run
 from segtile.evaluation.results import Row
@@ -100,7 +100,8 @@ def make_sheet(run: Run, name: tuple[str, str], rows: dict[str, Row], budget: Bu
     photo = next((Path(row.photo) for row in shown if row.photo), None)
     truth = next((Path(row.truth) for row in shown if row.truth and row.task == "matte"), None)
     plates, size = _look(run, f"{name[0]}/{name[1]}", shown, photo, truth, budget.asked)
-    side, fixed = budget.asked, _window_bytes(plates)
+    plates.windows = _affordable(plates.windows, budget)
+    side, fixed = budget.asked, sum(map(_bytes_of_window, plates.windows.values()))
     for _ in range(_MOST_TRIES):
         uris = _encode(plates, side)
         took = fixed + sum(map(len, uris.values()))
@@ -127,11 +128,11 @@ def _look(
             check_there(photo, f"the photo of {name}")
             photo_file = stack.enter_context(open_raster(photo))
         size = (photo_file.info.width, photo_file.info.height) if photo_file else None
-        exact = None
+        sure = None
         if truth:
-            exact = AlphaFile(truth, f"the truth of {name}")
-            size = exact.size
-            plates.truth = bytes_of(compare(exact, None, side).alpha)
+            sure = AlphaFile(truth, f"the truth of {name}")
+            size = sure.size
+            plates.truth = bytes_of(compare(sure, None, side).alpha)
         small = _small_photo(photo_file, size, side) if photo_file and size else None
         plates.photo = None if small is None else bytes_of(small)
         for row in rows:
@@ -139,13 +140,13 @@ def _look(
             if path is None:
                 continue
             alpha = AlphaFile(path, f"the alpha of {row.system} for {name}", size)
-            look = compare(alpha, exact, side)
+            look = compare(alpha, sure, side)
             plates.alphas[row.system] = bytes_of(look.alpha)
-            if exact is None:
+            if sure is None:
                 continue
             plates.maps[row.system] = _map(small, look, side // 2)
             if look.worst is not None:
-                plates.windows[row.system] = _window(photo_file, exact, alpha, look)
+                plates.windows[row.system] = _window(photo_file, sure, alpha, look)
     return plates, size
 
 
@@ -172,16 +173,16 @@ def _window(photo: Raster | None, truth: AlphaFile, alpha: AlphaFile, look: Look
     """The worst window, pixel by pixel."""
     box = look.worst
     assert box is not None
-    exact, found = truth.read(box), alpha.read(box)
-    colours = _behind(photo_window(photo, box, truth.size) if photo else None, exact)
-    signed = found - exact
+    sure, found = truth.read(box), alpha.read(box)
+    colours = _behind(photo_window(photo, box, truth.size) if photo else None, sure)
+    signed = found - sure
     return Window(
         box=box,
         error_px=look.worst_error,
-        photo=jpeg(bytes_of(colours)),
-        truth=exact_webp(bytes_of(exact)),
-        alpha=exact_webp(bytes_of(found)),
-        map=jpeg(error_map(colours, np.maximum(-signed, 0), np.maximum(signed, 0)), sharp_colour=True),
+        photo=lossy(bytes_of(colours)),
+        truth=exact(bytes_of(sure)),
+        alpha=exact(bytes_of(found)),
+        map=sharp_colours(error_map(colours, np.maximum(-signed, 0), np.maximum(signed, 0))),
     )
 
 
@@ -189,16 +190,29 @@ def _encode(plates: _Plates, side: int) -> dict[str, str]:
     """Data URIs at a long side; the error maps have half of it, as cards are small."""
     uris: dict[str, str] = {}
     if plates.photo is not None:
-        uris["photo"] = jpeg(smaller(plates.photo, side))
+        uris["photo"] = lossy(smaller(plates.photo, side))
     if plates.truth is not None:
-        uris["truth"] = grey_webp(smaller(plates.truth, side))
-    uris |= {f"alpha {name}": grey_webp(smaller(alpha, side)) for name, alpha in plates.alphas.items()}
-    uris |= {f"map {name}": jpeg(smaller(m, side // 2), sharp_colour=True) for name, m in plates.maps.items()}
+        uris["truth"] = lossy(smaller(plates.truth, side))
+    uris |= {f"alpha {name}": lossy(smaller(alpha, side)) for name, alpha in plates.alphas.items()}
+    uris |= {f"map {name}": lossy(smaller(m, side // 2)) for name, m in plates.maps.items()}
     return uris
 
 
-def _window_bytes(plates: _Plates) -> int:
-    return sum(len(w.photo) + len(w.truth) + len(w.alpha) + len(w.map) for w in plates.windows.values())
+def _affordable(windows: dict[str, Window], budget: Budget) -> dict[str, Window]:
+    """The windows that fit into half the picture's share, in the systems' order; the first always stays."""
+    kept: dict[str, Window] = {}
+    spent = 0
+    for name, window in windows.items():
+        spent += _bytes_of_window(window)
+        if kept and spent > budget.share / 2:
+            break
+        kept[name] = window
+    budget.left_out += len(windows) - len(kept)
+    return kept
+
+
+def _bytes_of_window(window: Window) -> int:
+    return len(window.photo) + len(window.truth) + len(window.alpha) + len(window.map)
 
 
 def data_of(sheet: Sheet) -> dict[str, Any]:

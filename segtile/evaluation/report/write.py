@@ -17,7 +17,7 @@ from segtile import __version__
 from segtile.errors import BadInput
 from segtile.evaluation.report import figures
 from segtile.evaluation.report.curves import line_class, precision_charts, share_charts
-from segtile.evaluation.report.images import BUDGET, SMALLEST, Budget
+from segtile.evaluation.report.images import SMALLEST, Budget
 from segtile.evaluation.report.run_data import MetricInfo, Run, load_run
 from segtile.evaluation.report.sheet import Sheet, data_of, make_sheet, order
 from segtile.evaluation.results import write_text
@@ -28,7 +28,7 @@ REPORT = "report.html"
 def write_report(run_folder: Path, *, long_side: int = 1400, limit: int | None = None) -> Path:
     """Write one self-contained HTML page on a run: tables, curves, and its pictures with error maps, worst first.
 
-    The page asks for nothing from a network. Its pictures are scaled down so that they fit into `BUDGET` bytes; the
+    The page asks for nothing from a network. Its pictures are scaled down so that they fit into 25 MB; the
     page says where that was needed. One picture's arrays are held at a time.
 
     Args:
@@ -163,10 +163,12 @@ def _notes(run: Run, budget: Budget, shown: int, pictures: int) -> list[str]:
         notes.append(f"The sheet shows the {shown} worst of {pictures} pictures by {run.systems[0]}; tables count all.")
     if budget.smallest < budget.asked:
         notes.append(
-            f"Pictures are kept under {BUDGET / 1e6:.0f} MB in all, so some were made smaller than the "
+            f"Pictures are kept under {budget.total / 1e6:.0f} MB in all, so some were made smaller than the "
             f"{budget.asked} px that were asked for, down to {budget.smallest} px. Worst windows stay pixel by pixel."
         )
-    if budget.spent > BUDGET:
+    if budget.left_out:
+        notes.append(f"{budget.left_out} worst windows had no room; those of the first systems stay.")
+    if budget.spent > budget.total:
         notes.append(
             f"At {SMALLEST} px, below which a picture says too little, they still take {budget.spent / 1e6:.0f} MB; "
             "give --limit for fewer pictures."
