@@ -72,9 +72,7 @@ def coco(
         chosen = engine
         if kind == "boundary" and engine is Engine.fast:
             chosen = Engine.pycocotools
-            sys.stderr.write(
-                "segtile: warning: boundary is evaluated by pycocotools; the fast engine has no such band\n"
-            )
+            sys.stderr.write("segtile: warning: the fast engine is for bbox and segm; boundary runs in pycocotools\n")
         reports.append(
             evaluate(
                 truth,
