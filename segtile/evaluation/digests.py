@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segtile.errors import ReadError
+from segtile.evaluation.results import Task
 
 _DIGITS = 16
 # of our own code, what a cut-out does not pass through
@@ -73,12 +74,12 @@ def own_code() -> str:
 
 
 @cache
-def definitions() -> str:
+def definitions(task: Task) -> str:
     """The digest of the metrics' code: figures made by other definitions are not mixed with these."""
-    from segtile.evaluation import measuring, slices
-
-    files = [*sorted((_package() / "metrics").rglob("*.py")), *(Path(str(m.__file__)) for m in (measuring, slices))]
-    return code_digest(files)
+    package = _package()
+    folder, beside = ("metrics", ("measuring", "slices")) if task == "matte" else ("metrics/coco", ("detecting",))
+    files = sorted((package / folder).glob("*.py"))
+    return code_digest([*files, *(package / "evaluation" / f"{name}.py" for name in beside)])
 
 
 @cache

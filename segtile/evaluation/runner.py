@@ -35,6 +35,7 @@ from segtile.evaluation.results import (
     mend,
     read_lines,
     read_results,
+    read_run,
     write_lines,
     write_text,
 )
@@ -97,11 +98,21 @@ def run(
     _check_folder(folder)
     items = items_of(config, cache_folder())
     plan = planned(config, config_path.resolve().parent, items, names)
+    chosen = _chosen(plan, only, limit)
     _make(folder)
     with _alone(folder):
-        return _locked_run(
-            config, config_path, folder, plan, names, only, limit, jobs, report, on_row, on_progress, on_line
-        )
+        notes = _prepare(folder, config_path, _info(config, plan, names, jobs))
+        kept = _valid(folder, plan)
+        todo = [job for job in chosen if _key(job) not in kept or kept[_key(job)].error is not None]
+        with _shared(config, config_path, folder, names, on_line) as shared:
+            _work_through(shared, todo, jobs, on_row, on_progress)
+        rows = _finish(folder, config, plan)
+        if digests.own_code.__wrapped__() != digests.own_code():
+            notes.append("segtile's code was edited while the run went on: run again for figures of one version")
+        missing = _report(folder) if report else None
+    asked = {_key(job) for job in chosen}
+    failed = sum(row.error is not None for row in rows if row.key in asked)
+    return Summary(folder, rows, len(todo), failed, missing is None, (*notes, *([missing] if missing else ())))
 
 
 def cache_folder() -> Path:
@@ -118,58 +129,53 @@ def planned(config: EvalConfig, folder: Path, items: Sequence[Item], names: Sequ
         ReadError: a file cannot be read.
     """
     settings = config.slice_settings.model_dump()
-    figures = digests.text_digest([sorted(names), sorted(config.slices), settings, digests.definitions()])
+    figures = digests.text_digest([sorted(names), sorted(config.slices), settings, digests.definitions(config.task)])
     jobs = []
     for system in config.systems:
-        what = system_digest(system, folder)
+        # a fresh process for each picture is what makes its peak memory its own
+        what = [system_digest(system, folder), config.memory if system.kind == "segtile" else None]
         for item in items:
             photo, truth = digests.file_sha256(item.photo), digests.file_sha256(item.truth)
-            made = digests.text_digest([what, photo, item.image_id, config.memory])
+            made = digests.text_digest([what, photo, item.image_id])
             digest = digests.text_digest([made, truth, figures, item.groups])
             jobs.append(Job(system, item, made, digest, photo, truth))
     return jobs
 
 
-def _locked_run(
+def _prepare(folder: Path, config_path: Path, info: dict[str, Any]) -> list[str]:
+    """Bring the folder into a state to go on from; sentences on what a kill had torn."""
+    _write_info(folder, info)  # first, since it is what tells the folder of a run from any other
+    write_text(folder / CONFIG, config_path.read_text(encoding="utf-8"))
+    return [note for note in (mend(folder / RESULTS), mend(folder / FACTS)) if note]
+
+
+@contextmanager
+def _shared(
     config: EvalConfig,
     config_path: Path,
     folder: Path,
-    plan: list[Job],
     names: tuple[str, ...],
-    only: Sequence[str],
-    limit: int | None,
-    jobs: int,
-    report: bool,
-    on_row: Callable[[Row], None],
-    on_progress: Progress,
     on_line: Callable[[str], None] | None,
-) -> Summary:
-    notes = [note for note in (mend(folder / RESULTS), mend(folder / FACTS)) if note]
-    info = _info(config, plan, names, jobs)
-    _write_info(folder, info)  # first, since it is what tells the folder of a run from any other
-    write_text(folder / CONFIG, config_path.read_text(encoding="utf-8"))
-    kept = _valid(folder, plan)
-    chosen = _chosen(plan, only, limit)
-    todo = [job for job in chosen if _key(job) not in kept or kept[_key(job)].error is not None]
+) -> Iterator[Shared]:
+    """What the threads share, with a folder for half-made files that is gone afterwards."""
     facts: dict[str, Mapping[str, Any]] = {str(raw.get("digest")): raw for raw in read_lines(folder / FACTS)[0]}
     work = clear_work(folder)
-    shared = Shared(config, config_path.resolve().parent, folder, work, names, facts, on_line)
     try:
-        _work_through(shared, todo, jobs, on_row, on_progress)
+        yield Shared(config, config_path.resolve().parent, folder, work, names, facts, on_line)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _finish(folder: Path, config: EvalConfig, plan: list[Job]) -> tuple[Row, ...]:
+    """Leave only rows that hold, in the order of the plan, whatever order they were done in; write the tables."""
     valid = _valid(folder, plan)
-    rows = [valid[_key(job)] for job in plan if _key(job) in valid]
+    rows = tuple(valid[_key(job)] for job in plan if _key(job) in valid)
     write_lines(folder / RESULTS, [row.to_json() for row in rows])
-    _write_info(folder, {**info, "finished": _now()})
+    _write_info(folder, {**read_run(folder), "finished": _now()})
     if config.task == "detect":
         finish_detect(folder, config, rows)
     write_tables(folder)
-    missing = _report(folder) if report else None
-    notes += [missing] if missing else []
-    asked = {_key(job) for job in chosen}
-    failed = sum(row.error is not None for row in rows if row.key in asked)
-    return Summary(folder, tuple(rows), len(todo), failed, missing is None, tuple(notes))
+    return rows
 
 
 def _key(job: Job) -> tuple[str, str, str]:
@@ -276,7 +282,7 @@ def _info(config: EvalConfig, plan: list[Job], names: tuple[str, ...], jobs: int
     return {
         "segtile": segtile.__version__,
         "code": digests.own_code(),
-        "definitions": digests.definitions(),
+        "definitions": digests.definitions(config.task),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -12,7 +12,6 @@ from segtile.types import AlphaArray, Array, BoolArray, Box, FloatArray, Raster
 
 _ROWS = 512
 _REACH = 8  # metrics.md: 8 px inside and 8 px outside the true edge
-_LEAST_HOLE = 12  # metrics.md: px
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def sentences(settings: SliceSettings) -> dict[str, str]:
         "white_on_white": f"median contrast between the {_REACH} px inside and outside the true edge under "
         f"{100 * settings.white_contrast:g} % of the tone range",
         "thin": f"at least {100 * settings.thin_share:g} % of the object lies within {settings.thin_px} px of its edge",
-        "holes": f"the truth has at least one hole of {_LEAST_HOLE} px or more",
+        "holes": "the truth has at least one hole that the metric `holes` counts",
         "large": f"long side above {settings.large_px} px",
     }
 
@@ -172,20 +171,7 @@ def thin_share(inside: BoolArray, box: Box, reach: int) -> float:
 
 
 def count_holes(inside: BoolArray, box: Box) -> int:
-    """4-connected components of background of at least 12 px that do not touch the frame's border.
+    """The object's holes, as the metric `holes` counts them."""
+    from segtile.metrics.topology import HOLE_PX, hole_areas
 
-    Source: ../shared/design/metrics.md, holes.
-    """
-    import cv2
-
-    h, w = inside.shape
-    if box.empty:
-        return 0
-    crop = box.expand(1, Box.frame(w, h))
-    # a component that touches the crop's border but not the frame's leads round the object, so it is no hole either
-    outside = (~inside[crop.slices]).view(np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    boxes = stats[1:]
-    x, y, across, down, area = (boxes[:, k] for k in range(5))
-    free = (x > 0) & (y > 0) & (x + across < crop.width) & (y + down < crop.height)
-    return int(np.count_nonzero(free & (area >= _LEAST_HOLE)))
+    return 0 if box.empty else int(np.count_nonzero(hole_areas(inside[box.slices].view(np.uint8)) >= HOLE_PX))

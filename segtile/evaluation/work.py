@@ -169,7 +169,9 @@ class Hands:
         """What is known of the job's picture and truth, measured once a run; or why it is not."""
         shared, item = self.shared, job.item
         settings = shared.config.slice_settings
-        key = digests.text_digest([job.photo_sha256, job.truth_sha256, settings.thin_px, digests.definitions()])
+        key = digests.text_digest(
+            [job.photo_sha256, job.truth_sha256, settings.thin_px, digests.definitions(shared.config.task)]
+        )
         raw = shared.facts.get(key)
         if raw is None:
             raw, error = self.values(item.photo, truth=item.truth, job="facts", settings=settings.model_dump())
