@@ -131,7 +131,7 @@ def _change(
         dataset,
         metric,
         what["better"],
-        what["unit"],
+        what.get("unit", ""),
         bootstrap_mean([value_of(row, metric) for row in first], settings),
         bootstrap_mean([value_of(row, metric) for row in second], settings),
         paired(first, second, metric, what["better"], settings),

@@ -43,7 +43,7 @@ class _Settings(BaseModel):
 
 def _resolve(value: object, info: ValidationInfo) -> object:
     """A path of the file as an absolute one."""
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("should be a path")
     folder = _folder(info)
     return Path(os.path.normpath(folder / expand(value, folder)))
@@ -173,6 +173,8 @@ class SegtileSystem(_Settings):
 
 
 def _expanded(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("no argument can hold a zero byte")
     return expand(value, _folder(info)) if isinstance(value, str) else value
 
 

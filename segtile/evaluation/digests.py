@@ -106,11 +106,39 @@ def models() -> dict[str, str]:
     return found
 
 
-def folder_digest(folder: Path) -> str:
-    """The digest of a peer's own files, by name and content; caches and hidden files do not count."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not _hidden(p.relative_to(folder)))
-    return text_digest([[p.relative_to(folder).as_posix(), file_sha256(p)] for p in files])
+def peer_digest(folder: Path) -> str:
+    """The digest of a peer: all files of its folder, the modules beside the folder, and sibling folders it names.
+
+    Peers share their protocol, and some a detector, from the folder above theirs.
+    """
+    named = {one.value for one in ast.walk(_parsed(folder / "peer.py")) if isinstance(one, ast.Constant)}
+    siblings = [one for one in sorted(folder.parent.iterdir()) if one.is_dir() and one != folder and one.name in named]
+    files = sorted(folder.parent.glob("*.py"))
+    files += [p for one in (folder, *siblings) for p in sorted(one.rglob("*")) if p.is_file() and not _hidden(p, one)]
+    return text_digest([[p.relative_to(folder.parent).as_posix(), file_sha256(p)] for p in files])
 
 
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+def _parsed(path: Path) -> ast.AST:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):  # the peer will not start either, and says why then
+        return ast.Module([], [])
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+
+
+def named_files(arguments: Iterable[str], folder: Path) -> list[object]:
+    """What stands behind arguments that name something there is: a file's sha256, a folder's names and sizes."""
+    found: list[object] = []
+    for argument in arguments:
+        path = folder / argument
+        try:
+            if path.is_file():
+                found.append(file_sha256(path))
+            elif argument and path.is_dir():
+                found.append([[p.name, p.stat().st_size] for p in sorted(path.iterdir()) if p.is_file()])
+        except OSError:  # no name of a file at all
+            continue
+    return found

@@ -246,7 +246,22 @@ def read_run(folder: Path) -> dict[str, Any]:
         run = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as e:
         raise ReadError(f"{path}: cannot be read: {getattr(e, 'strerror', None) or 'it is not JSON'}") from None
-    wanted = {"metrics": dict, "slices": dict, "systems": list, "datasets": list}
-    if not isinstance(run, dict) or not all(isinstance(run.get(k), kind) for k, kind in wanted.items()):
+    if not isinstance(run, dict) or not _is_run(run):
         raise ReadError(f"{path}: is not the run.json of an evaluation run")
     return run
+
+
+def _is_run(run: dict[str, Any]) -> bool:
+    """True where what tables and reports take for granted is there."""
+    lists, about = (run.get("systems"), run.get("datasets")), (run.get("slices"), run.get("metrics"))
+    if not all(isinstance(v, list) and all(isinstance(name, str) for name in v) for v in lists):
+        return False
+    slices, metrics = about
+    if not isinstance(slices, dict) or not isinstance(metrics, dict):
+        return False
+    told = [m for m in metrics.values() if isinstance(m, dict)]
+    return (
+        len(told) == len(metrics)
+        and all(isinstance(text, str) for text in slices.values())
+        and all(m.get("better") in ("lower", "higher", "zero") and isinstance(m.get("unit", ""), str) for m in told)
+    )

@@ -136,7 +136,7 @@ def planned(config: EvalConfig, folder: Path, items: Sequence[Item], names: Sequ
         what = [system_digest(system, folder), config.memory if system.kind == "segtile" else None]
         for item in items:
             photo, truth = digests.file_sha256(item.photo), digests.file_sha256(item.truth)
-            made = digests.text_digest([what, photo, item.image_id])
+            made = digests.text_digest([what, photo, item.image_id, truth if system.kind == "peer" else None])
             digest = digests.text_digest([made, truth, figures, item.groups])
             jobs.append(Job(system, item, made, digest, photo, truth))
     return jobs

@@ -19,6 +19,7 @@ import segtile
 from segtile.errors import SegtileError
 from segtile.evaluation import digests
 from segtile.evaluation.config import CommandSystem, PeerSystem, SegtileSystem, System
+from segtile.evaluation.datasets import Item
 from segtile.evaluation.workers import Worker, WorkerReply
 
 _HERE = Path(__file__).resolve().parent
@@ -49,8 +50,8 @@ class Running(Protocol):
     #: True where it writes grey PNG itself, which needs no second look.
     exact: bool
 
-    def run(self, photo: Path, output: Path, image_id: int | None) -> Made:
-        """Have `output` written for `photo`; what fails is in the answer, not raised."""
+    def run(self, item: Item, output: Path) -> Made:
+        """Have `output` written for the item's photo; what fails is in the answer, not raised."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -78,7 +79,7 @@ def system_digest(system: System, folder: Path) -> str:
     """What a system's output depends on, besides the picture.
 
     Ours: the recipe, the code, the libraries' versions, the catalogue. A command: its argv and the content of every
-    file that stands in it. A peer: its folder's content, its arguments, Python's version.
+    file that stands in it. A peer: its code, its arguments and the files they name, Python's version.
 
     Raises:
         ReadError: a file of it cannot be read.
@@ -91,10 +92,10 @@ def system_digest(system: System, folder: Path) -> str:
             digests.models(),
         ]
     elif isinstance(system, CommandSystem):
-        files = [folder / part for part in system.argv if "{" not in part]
-        parts = [system.argv, [digests.file_sha256(file) for file in files if file.is_file()]]
+        parts = [system.argv, digests.named_files(system.argv, folder)]
     else:
-        parts = [digests.folder_digest(system.folder), system.arguments, sys.version_info[:3]]
+        parts = [digests.peer_digest(system.folder), system.arguments, sys.version_info[:3]]
+        parts.append(digests.named_files(system.arguments, system.folder))
     return digests.text_digest([system.kind, *parts])
 
 
@@ -111,7 +112,8 @@ class _Own:
     def _worker(self) -> Worker:
         return Worker(_HERE / "own", Path(sys.executable), [self._argument], environ=OWN_PATH)
 
-    def run(self, photo: Path, output: Path, image_id: int | None) -> Made:
+    def run(self, item: Item, output: Path) -> Made:
+        photo = item.photo
         report = output.with_suffix(".report.json")
         try:
             if self._fresh:
@@ -153,9 +155,10 @@ class _Peer:
     def __init__(self, system: PeerSystem, on_line: Callable[[str], None] | None) -> None:
         self._worker = Worker(system.folder, None, system.arguments, on_line=on_line)
 
-    def run(self, photo: Path, output: Path, image_id: int | None) -> Made:
-        fields = {} if image_id is None else {"image_id": image_id}
-        return _made(self._worker.run(photo, output, **fields))
+    def run(self, item: Item, output: Path) -> Made:
+        # the truth is for peers that need what no program can know, such as a trimap; they say so in their names
+        fields: dict[str, object] = {"truth": item.truth} if item.image_id is None else {"image_id": item.image_id}
+        return _made(self._worker.run(item.photo, output, **fields))
 
     def __enter__(self) -> Self:
         self._worker.__enter__()
@@ -181,8 +184,8 @@ class _Command:
     def __init__(self, system: CommandSystem, folder: Path) -> None:
         self._system, self._folder = system, folder
 
-    def run(self, photo: Path, output: Path, image_id: int | None) -> Made:
-        places = {"input": str(photo), "output": str(output), "python": sys.executable}
+    def run(self, item: Item, output: Path) -> Made:
+        places = {"input": str(item.photo), "output": str(output), "python": sys.executable}
         argv = [re.sub(r"\{(input|output|python)\}", lambda m: places[m.group(1)], part) for part in self._system.argv]
         told = output.with_name(f".told-{secrets.token_hex(6)}")
         try:

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segtile.errors import WriteError
+from pydantic import ValidationError
+
+from segtile.errors import BadInput, WriteError
+from segtile.evaluation.config import Bootstrap
 from segtile.evaluation.results import Row, read_results, read_run, write_text
 from segtile.evaluation.statistics import Better, Interval, Settings, bootstrap_mean, paired, values_of
 
@@ -67,14 +70,16 @@ class Table:
 
 def settings_of(run: Mapping[str, Any]) -> Settings:
     """The bootstrap settings that a run's run.json gives, or the defaults."""
-    given = run.get("bootstrap")
-    return Settings(**given) if isinstance(given, dict) else Settings()
+    try:
+        return Settings(**Bootstrap.model_validate(run.get("bootstrap") or {}).model_dump())
+    except ValidationError:
+        raise BadInput("run.json holds settings of a bootstrap that make no sense") from None
 
 
 def build_tables(run: Mapping[str, Any], rows: Sequence[Row]) -> list[Table]:
     """Every table of a run, data sets and slices in the order of run.json; a slice without pictures has none."""
     settings = settings_of(run)
-    metrics = tuple((str(name), what["better"], what["unit"]) for name, what in run["metrics"].items())
+    metrics = tuple((str(name), what["better"], what.get("unit", "")) for name, what in run["metrics"].items())
     tables = []
     for dataset in run["datasets"]:
         here = [row for row in rows if row.dataset == dataset]
@@ -283,11 +288,16 @@ def write_tables(folder: Path) -> list[Path]:
         "tables.md": "\n".join([*map(to_markdown, tables), *_coco(folder), explain(level)]),
         "tables.csv": to_csv(tables),
         "tables.tex": "\n".join(map(to_latex, tables)),
-        **{f"{table.dataset}-{table.slice or 'all'}.md": to_markdown(table) for table in tables},
+        **{f"{_file_name(table)}.md": to_markdown(table) for table in tables},
     }
     for name, text in files.items():
         write_text(target / name, text)
     return [target / name for name in files]
+
+
+def _file_name(table: Table) -> str:
+    """Of a folder that came from elsewhere, names are not trusted to be file names."""
+    return re.sub(r"[^A-Za-z0-9._+-]+|^\.+", "-", f"{table.dataset}-{table.slice or 'all'}")
 
 
 def _coco(folder: Path) -> list[str]:

@@ -127,7 +127,7 @@ class Hands:
         assert self._system is not None
         running = self._system[1]
         try:
-            return running.run(job.item.photo, part, job.item.image_id), running.exact
+            return running.run(job.item, part), running.exact
         except (SegtileError, OSError) as e:
             return Made(None, None, str(e)), running.exact
 

@@ -64,6 +64,8 @@ def test_the_shared_folder_is_beside_the_repository_by_default(tmp_path, monkeyp
         ({"systems": [{"name": "s", "kind": "command", "argv": ["x", "{input}"]}]}, ["argv", "{output}"]),
         ({"systems": [{"name": "s", "kind": "command", "argv": "x {input} {output}"}]}, ["argv"]),
         ({"systems": [{"name": "s", "kind": "command", "argv": ["{input}{output}"], "timeout": 0}]}, ["timeout"]),
+        ({"systems": [{"name": "s", "kind": "command", "argv": ["{input}{output}\0"]}]}, ["argv", "zero byte"]),
+        ({"datasets": [{"name": "d", "kind": "samples", "table": "a\0b"}]}, ["table", "path"]),
         ({"metrics": ["mae", "mae"]}, ["metric", "twice"]),
         ({"slices": ["tiny"]}, ["slices.0", "white_on_white"]),
         ({"bootstrap": {"level": 2}}, ["bootstrap.level"]),

@@ -105,7 +105,19 @@ def test_rows_of_wrong_types_are_refused(tmp_path, change):
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(ReadError, match="no evaluation run"):
         read_results(tmp_path)
-    for text in ("", "[]", '{"metrics": []}', "{" * 5000):
+    good = {"metrics": {"mae": {"better": "lower"}}, "slices": {"thin": "t"}, "systems": ["a"], "datasets": ["d"]}
+    (tmp_path / "run.json").write_text(json.dumps(good))
+    assert read_run(tmp_path) == good
+    broken = [
+        {"metrics": []},
+        {"metrics": {"mae": 3}},
+        {"metrics": {"mae": {"better": "bigger"}}},
+        {"metrics": {"mae": {"better": "lower", "unit": 1}}},
+        {"systems": [1]},
+        {"datasets": "d"},
+        {"slices": {"thin": 1}},
+    ]
+    for text in ("", "[]", "{" * 5000, *(json.dumps({**good, **change}) for change in broken)):
         (tmp_path / "run.json").write_text(text)
         with pytest.raises(ReadError):
             read_run(tmp_path)

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 
 import pytest
 
-from segtile.evaluation.results import Row
-from segtile.evaluation.tables import build_tables, escape_tex, show, to_csv, to_latex, to_markdown
+from segtile.errors import BadInput
+from segtile.evaluation.results import Row, append_line
+from segtile.evaluation.tables import build_tables, escape_tex, show, to_csv, to_latex, to_markdown, write_tables
 
 RUN = {
     "systems": ["ours", "their_tool"],
@@ -126,6 +128,19 @@ def test_a_sure_difference_is_marked():
 )
 def test_figures_for_reading(value, unit, text):
     assert show(value, unit) == text
+
+
+def test_names_from_elsewhere_do_not_lead_out_of_the_folder(tmp_path):
+    run = {**RUN, "datasets": ["../../set"], "slices": {}}
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    for one in ROWS[:2]:
+        append_line(tmp_path / "results.jsonl", {**one.to_json(), "dataset": "../../set"})
+    written = write_tables(tmp_path)
+    assert all(path.parent == tmp_path / "tables" for path in written)
+    assert len(written) == 4
+    (tmp_path / "run.json").write_text(json.dumps({**run, "bootstrap": {"samples": "many"}}))
+    with pytest.raises(BadInput, match="bootstrap"):
+        write_tables(tmp_path)
 
 
 def test_tex_prints_what_is_written():
