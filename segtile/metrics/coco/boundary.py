@@ -9,7 +9,7 @@ crop, which gives the same pixels, and boundaries stay runs, so that 6000 px fra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,9 @@ import numpy as np
 from segtile.metrics.coco.rle import Longs, box_of, crop_of, runs_of
 from segtile.metrics.coco.settings import Band
 from segtile.types import Box
+
+#: Px of a crop that is worked on at once; its distances are four times that in bytes.
+_CROP = 2**25
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,39 @@ def boundary_of(counts: bytes, height: int, width: int, band: Band) -> Boundary:
     Raises:
         BadInput: the band is wider than 8000 px in a picture of this size.
     """
-    import cv2
-
     first, end = runs_of(counts)
     box = box_of(first, end, height)
     d = band.px(width, height)
     if 2 * d >= min(box.width, box.height):  # no pixel of a box this thin is further than d from outside
         return Boundary(first, end, box)
-    crop = crop_of(first, end, height, box, margin=1)
+    found = [_in_columns(first, end, height, box, d, *columns) for columns in _columns(box, d)]
+    return Boundary(np.concatenate([f for f, _ in found]), np.concatenate([e for _, e in found]), box)
+
+
+def _columns(box: Box, d: int) -> Iterator[tuple[int, int]]:
+    """The box's columns in pieces whose crops, with the band on both sides, stay under `_CROP` px where they can."""
+    width = max(_CROP // (box.height + 2) - 2 * (d + 1), d)
+    for x in range(box.x0, box.x1, width):
+        yield x, min(x + width, box.x1)
+
+
+def _in_columns(first: Longs, end: Longs, height: int, box: Box, d: int, x0: int, x1: int) -> tuple[Longs, Longs]:
+    """Runs of the boundary in the columns x0 .. x1 - 1.
+
+    Whether a pixel is within d of outside is decided by what lies within d, so the crop may end d further on. One more
+    row and column round the whole box is outside, be it the frame's border or not.
+    """
+    import cv2
+
+    window = Box(max(box.x0 - 1, x0 - d), box.y0 - 1, min(box.x1 + 1, x1 + d), box.y1 + 1)
+    crop = crop_of(first, end, height, window)
     edge = crop.astype(bool) & (cv2.distanceTransform(crop, cv2.DIST_C, 3) <= d)
-    # the margin is empty, so no run goes round the end of a column of the crop
-    flat = edge.reshape(-1)
+    # the rows above and below are empty, so no run goes round the end of a column of the crop
+    flat = edge[x0 - window.x0 : x1 - window.x0].reshape(-1)
     flips = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    column, row = np.divmod(flips, crop.shape[1])
-    place = (column + (box.x0 - 1)) * height + row + (box.y0 - 1)
-    return Boundary(place[0::2], place[1::2], box)
+    column, row = np.divmod(flips, window.height)
+    place = (column + x0) * height + row + window.y0
+    return place[0::2], place[1::2]
 
 
 def intersection(a: Boundary, b: Boundary) -> int:

@@ -177,26 +177,24 @@ def box_of(first: Longs, end: Longs, height: int) -> Box:
     return Box(int(left[0]), int(top.min()), int(right[-1]) + 1, int(bottom.max()))
 
 
-def crop_of(first: Longs, end: Longs, height: int, box: Box, margin: int) -> npt.NDArray[np.uint8]:
-    """The mask inside `box` with a margin of zeros, transposed: (box.width + 2 margin, box.height + 2 margin), 0 or 1.
+def crop_of(first: Longs, end: Longs, height: int, box: Box) -> npt.NDArray[np.uint8]:
+    """The mask inside `box`, transposed: (box.width, box.height), 0 or 1; what lies outside of the frame is 0.
 
     Only the crop is ever decoded: at 12000 px the whole frame would be 144 MB a mask.
     """
     left = first // height
     pieces = (end - 1) // height - left + 1
-    if (pieces > 1).any():
-        column = np.repeat(left, pieces) + _count_up(pieces)
-        top = np.maximum(np.repeat(first, pieces), column * height) - column * height
-        bottom = np.minimum(np.repeat(end, pieces), (column + 1) * height) - column * height
-    else:
-        column, top, bottom = left, first - left * height, end - left * height
-    shape = (box.width + 2 * margin, box.height + 2 * margin)
-    steps = np.zeros(shape[0] * shape[1] + 1, np.int8)
-    row = (column - box.x0 + margin) * shape[1] + margin - box.y0
-    # runs that touch (one ends where the next begins) would need both marks in one place: add, never assign
-    np.add.at(steps, row + top, 1)
-    np.add.at(steps, row + bottom, -1)
-    return np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8).reshape(shape)
+    column = np.repeat(left, pieces) + _count_up(pieces)
+    start = column * height
+    top = np.maximum(np.maximum(np.repeat(first, pieces) - start, 0), box.y0) - box.y0
+    bottom = np.minimum(np.minimum(np.repeat(end, pieces) - start, height), box.y1) - box.y0
+    kept = (column >= box.x0) & (column < box.x1) & (top < bottom)
+    row = (column[kept] - box.x0) * box.height
+    steps = np.zeros(box.width * box.height + 1, np.int8)
+    # runs that touch (one ends where the next begins) have both marks in one place: add, never assign
+    np.add.at(steps, row + top[kept], 1)
+    np.add.at(steps, row + bottom[kept], -1)
+    return np.cumsum(steps[:-1], dtype=np.int8).view(np.uint8).reshape(box.width, box.height)
 
 
 def _count_up(counts: Longs) -> Longs:

@@ -124,6 +124,17 @@ def test_large_shapes_with_holes_at_every_border(d):
     assert np.array_equal(pixels(boundary_of(coded(full), 300, 420, BandPx(d)), 300, 420), slow_boundary(full, d))
 
 
+@pytest.mark.parametrize("crop", [1, 4000, 20000])
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_large_masks_are_worked_on_in_pieces(monkeypatch, crop, d):
+    monkeypatch.setattr("segtile.metrics.coco.boundary._CROP", crop)
+    mask = np.zeros((130, 200), np.uint8)
+    cv2.ellipse(mask, (90, 60), (110, 50), 10, 0, 360, 1, -1)
+    cv2.circle(mask, (80, 60), 15, 0, -1)
+    found = boundary_of(coded(mask), 130, 200, BandPx(d))
+    assert np.array_equal(pixels(found, 130, 200), slow_boundary(mask, d))
+
+
 def test_runs_that_touch_are_one_run():
     """Encoders that stop and go on write empty runs of zeros; a crop must not see an edge there."""
     counts = coco_mask.frPyObjects({"size": [20, 20], "counts": [42, 3, 0, 5, 12, 8, 12, 8, 310]}, 20, 20)["counts"]

@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from segtile.errors import BadInput, ReadError
 from segtile.metrics.coco import evaluate
 from segtile.metrics.coco import rle as runs
+from segtile.types import Box
 
 A = [10.0, 10.0, 10.0, 10.0]
 B = [50.0, 50.0, 20.0, 10.0]
@@ -352,7 +353,11 @@ def test_good_masks_are_added_up_rightly(masks):
         assert m.any() == (not box.empty)
         if m.any():
             assert (box.x0, box.y0, box.width, box.height) == (x, y, w, h)
-            assert np.array_equal(runs.crop_of(first, end, m.shape[0], box, 1)[1:-1, 1:-1].T, m[box.slices])
+            assert np.array_equal(runs.crop_of(first, end, m.shape[0], box).T, m[box.slices])
+            wide = runs.crop_of(first, end, m.shape[0], Box(-2, -1, m.shape[1] + 3, m.shape[0] + 1)).T
+            assert np.array_equal(wide, np.pad(m, ((1, 1), (2, 3))))
+            part = Box(m.shape[1] // 3, m.shape[0] // 2, m.shape[1], m.shape[0])
+            assert np.array_equal(runs.crop_of(first, end, m.shape[0], part).T, m[part.slices])
 
 
 GOOD = coco_mask.encode(np.asfortranarray(np.eye(6, 7, dtype=np.uint8)))["counts"]
