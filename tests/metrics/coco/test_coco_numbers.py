@@ -71,6 +71,30 @@ def test_the_fast_engine_agrees(full_set, kind):
         assert (a.ap, a.ap50, a.ap75, a.ar) == pytest.approx((b.ap, b.ap50, b.ap75, b.ar), abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_fast_engine_agrees_in_odd_corners(seed):
+    """Few pictures, so classes without truth, without results, crowds alone, limits that bite, ranges of one's own."""
+    pytest.importorskip("ultrafast_pycocotools", reason="the extra fastcoco is not installed")
+    truth, results = make_set(2 + seed, 5 + 12 * seed, 200, seed=seed)
+    rng = random.Random(seed)
+    for row in truth["annotations"]:
+        row["iscrowd"] = int(rng.random() < 0.3)
+        row["id"] -= 1
+    truth["categories"].append({"id": 40, "name": "absent"})
+    for settings in (
+        {"iou_type": "segm", "max_dets": (1, 3), "areas": AREAS_FRAME},
+        {"iou_type": "bbox", "max_dets": (2,), "areas": Areas("px", (("tiny", 0, 50), ("rest", 50, 1e10)))},
+        {"iou_type": "segm", "classes": [1, 40]},
+        {"iou_type": "segm", "classes": [40]},
+    ):
+        slow, fast = (evaluate(truth, results, engine=e, **settings) for e in ("pycocotools", "fast"))
+        assert fast.stats == pytest.approx(slow.stats, abs=1e-6, nan_ok=True)
+        assert np.allclose(fast.curves.precision, slow.curves.precision, rtol=0, atol=1e-6, equal_nan=True)
+    assert evaluate(truth, [], engine="fast").stats == pytest.approx(evaluate(truth, []).stats, nan_ok=True)
+    empty = truth | {"annotations": []}
+    assert evaluate(empty, results, engine="fast").stats == pytest.approx(evaluate(empty, results).stats, nan_ok=True)
+
+
 def test_boxes_and_masks_together_take_the_boxs_area_as_pycocotools_does(small_set):
     truth, results = small_set
     both = [r | b for r, b in zip(results, with_boxes(results), strict=True)]
