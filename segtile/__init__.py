@@ -14,6 +14,7 @@ _PUBLIC = {
     "cutout": "segtile.cutout",
     "mask": "segtile.cutout",
     "plan_grid": "segtile.cutout",
+    "solar": "segtile.view",
     "Recipe": "segtile.recipe",
     "load_recipe": "segtile.recipe",
     "open_raster": "segtile.raster",

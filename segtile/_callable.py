@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import ModuleType
 from typing import Any
 
 
-def make_callable(module_name: str, function_name: str) -> None:
-    """Let calling the module call one of its functions.
+def make_callable(module_name: str, function_name: str, home: str | None = None) -> None:
+    """Let calling the module call a function: one of its own, or one of the module `home`, imported when called.
 
     The import system binds a submodule to its package under its own name, over whatever the package had there. So
     `segtile.cutout` is the function or the module, depending on who imported what first; with this both can be called.
@@ -16,6 +17,7 @@ def make_callable(module_name: str, function_name: str) -> None:
 
     class CallableModule(ModuleType):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            return getattr(self, function_name)(*args, **kwargs)
+            owner = self if home is None else importlib.import_module(home)
+            return getattr(owner, function_name)(*args, **kwargs)
 
     sys.modules[module_name].__class__ = CallableModule

@@ -7,7 +7,7 @@ alpha. `cutout` reads in that order.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,20 @@ from segtile.recipe import Recipe, build_recipe
 from segtile.refine import Refiner, get_refiner, make_input
 from segtile.resources import peak_rss_mb, usable_threads
 from segtile.result import Cutout
-from segtile.types import Array, CoarseMap, CutoutResult, Grid, Progress, Raster, TilePatch, no_progress
+from segtile.solar import adapt
+from segtile.solar.channels import needs_background
+from segtile.types import (
+    Array,
+    CoarseMap,
+    CutoutResult,
+    Grid,
+    Progress,
+    Raster,
+    Tile,
+    TileInput,
+    TilePatch,
+    no_progress,
+)
 
 
 def cutout(
@@ -80,7 +93,8 @@ def cutout(
     try:
         with clock.stage("refine"):
             channels = refiner.channels if recipe.refine.solar else ()
-            notes = _refine_tiles(raster, found, plan, refiner, channels, store, threads, on_progress)
+            make = _input_maker(raster, found, channels)
+            notes = _refine_tiles(plan, refiner, make, store, threads, on_progress)
             seams = store.finish()
         if seams.warning:
             notes.append(seams.warning)
@@ -173,12 +187,16 @@ def _plan(found: CoarseMap, recipe: Recipe, refiner: Refiner, on_progress: Progr
     return plan, compare(plan, uniform, found)
 
 
+def _input_maker(raster: Raster, found: CoarseMap, channels: tuple[str, ...]) -> Callable[[Tile], TileInput]:
+    """What a refiner gets to see of a tile; the picture's adaptive curve is estimated once, if a channel needs it."""
+    curve = adapt(raster, found) if needs_background(channels) else None
+    return lambda tile: make_input(raster, found, tile, channels, curve)
+
+
 def _refine_tiles(
-    raster: Raster,
-    found: CoarseMap,
     plan: Grid,
     refiner: Refiner,
-    channels: tuple[str, ...],
+    make: Callable[[Tile], TileInput],
     store: AlphaStore,
     threads: int,
     on_progress: Progress,
@@ -186,7 +204,7 @@ def _refine_tiles(
     """Refine every tile of the plan into the store; returns the refiner's notes. At most `threads` tiles are alive."""
 
     def one(index: int) -> TilePatch:
-        return refiner.refine(make_input(raster, found, plan.tiles[index], channels))
+        return refiner.refine(make(plan.tiles[index]))
 
     notes: list[str] = []
     done, total = 0, len(plan.tiles)

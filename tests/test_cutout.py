@@ -13,6 +13,7 @@ import segtile
 from segtile.errors import BadInput, NothingFound, OverLimit, ReadError
 from segtile.recipe import build_recipe
 from segtile.refine.base import context_trust, make_patch
+from segtile.solar import SOLAR_CHANNELS
 
 
 class LocalRefiner:
@@ -102,7 +103,7 @@ def test_threads_change_nothing(ring_scene):
 
 def test_a_tile_sees_only_whole_picture_values(ring_scene, local):
     """The same pixel has the same input in every tile that reads it."""
-    local.channels = ("solar4", "signed")
+    local.channels = ("solar4", *SOLAR_CHANNELS)
     alpha_of(ring_scene[0], grid={"tile": 200, "halo": 40})
     compared = 0
     for i, a in enumerate(local.seen):

@@ -10,7 +10,7 @@ import pytest
 ROOMS = ["raster", "coarse", "grid", "refine", "merge", "export"]
 SIDE = {"types", "errors", "recipe", "solar", "masks", "catalog", "backends", "metrics", "_callable", "resources"}
 VENDORS = {"onnxruntime", "torch", "torchvision", "segment_anything", "ultralytics", "sahi", "diffusers", "pymatting"}
-TOP = {"cutout", "result", "manifest", "evaluation", "cli", "__init__", "__main__"}
+TOP = {"cutout", "result", "manifest", "view", "evaluation", "cli", "__init__", "__main__"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -14,6 +14,7 @@ from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
 from segtile.cli.run import complain
+from segtile.cli.solar import solar
 from segtile.errors import BadInput, SegtileError, WouldOverwrite
 
 # typer brings its own click since 0.26 and used the installed one before: the public name of its errors leads to both
@@ -27,6 +28,7 @@ _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     cutout: ("cutout ring.jpg -o out", "cutout shoot/ -o out --format tiff --crop 40"),
     mask: ("mask ring.jpg -o masks", "mask shoot/ -o masks --bits 16 --skip-existing"),
     grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
+    solar: ("solar cup.jpg -o view.png --curve adaptive --side-by-side", "solar --save solar4.acv --curve solar4"),
     info: ("info", "info --json"),
 }
 for _verb, _examples in _EXAMPLES.items():

@@ -3,7 +3,7 @@
 from segtile.export.alpha import object_box, with_existing
 from segtile.export.foreground import estimate_foreground
 from segtile.export.options import ExportOptions, ExportReport, target_name
-from segtile.export.png_tiff import write_cutout, write_mask, write_picture
+from segtile.export.png_tiff import write_cutout, write_mask, write_picture, write_strips
 
 __all__ = [
     "ExportOptions",
@@ -15,4 +15,5 @@ __all__ = [
     "write_cutout",
     "write_mask",
     "write_picture",
+    "write_strips",
 ]

@@ -159,12 +159,33 @@ def write_picture(pixels: Array, path: Path, *, overwrite: bool = False) -> Expo
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4) or array.dtype.name not in ("uint8", "uint16"):
         raise BadInput(f"an array of shape {pixels.shape} and {pixels.dtype} is not a picture that can be written")
     height, width, bands = array.shape
+    return write_strips(iter([array]), (width, height), bands, array.dtype.itemsize * 8, path, overwrite=overwrite)
+
+
+def write_strips(
+    strips: Iterator[Array], size: tuple[int, int], bands: int, bits: int, path: Path, *, overwrite: bool = False
+) -> ExportReport:
+    """Write rows that are made one strip after the other; never the whole picture in memory but inside WebP's encoder.
+
+    Args:
+        strips: (h, width, bands) uint8 or uint16 from top to bottom, together `height` rows.
+        size: (width, height).
+        bands: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+        bits: 8 or 16, as the strips' dtype.
+        path: the file to write; the format follows the name's ending, PNG by default.
+        overwrite: replace an existing file.
+
+    Raises:
+        BadInput: the format does not hold such pictures.
+        WouldOverwrite: the file exists and `overwrite` is False; before the first strip is made.
+        WriteError: it cannot be written there or the disk is full.
+    """
+    width, height = size
     kind = next((name for name, ending in ENDINGS.items() if path.suffix.lower() in (ending, f".{name}")), "png")
-    bits = array.dtype.itemsize * 8
     if kind == "webp" and (bands < 3 or bits == 16):
         raise BadInput("WebP holds 8-bit RGB only; write this as png or tiff")
     layout = Layout(kind, width, height, bands, bits, "grey" if bands < 3 else "rgb", level=6)
-    return _write(iter([array]), layout, path, Box.frame(width, height), (), overwrite)
+    return _write(strips, layout, path, Box.frame(width, height), (), overwrite)
 
 
 def _write(

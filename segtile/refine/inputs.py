@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from segtile import solar
+from segtile.solar import AdaptiveCurve
+from segtile.solar import channels as solar_channels
 from segtile.types import Array, Box, CoarseMap, FloatArray, Raster, Tile, TileInput
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 
 
-def make_input(raster: Raster, coarse: CoarseMap, tile: Tile, channels: tuple[str, ...] = ()) -> TileInput:
+def make_input(
+    raster: Raster,
+    coarse: CoarseMap,
+    tile: Tile,
+    channels: tuple[str, ...] = (),
+    curve: AdaptiveCurve | None = None,
+) -> TileInput:
     """Read one tile of the picture and lay the coarse map over it.
 
     Probability and background tone are interpolated bilinearly; the band takes the cell that holds the pixel's centre.
@@ -23,12 +30,14 @@ def make_input(raster: Raster, coarse: CoarseMap, tile: Tile, channels: tuple[st
         coarse: the coarse pass's answer for the same frame.
         tile: which window to read.
         channels: solar channels to add, by name; see `segtile.solar.channels`.
+        curve: the picture's adaptive curve, where a channel is taken around the background.
 
     Returns:
         The refiner's input over `tile.read`.
 
     Raises:
         ReadError: the picture cannot be read there.
+        BadInput: a channel is unknown, or needs the curve that is not given.
     """
     rgb = _as_float(raster.window(tile.read))
     rows, cols = coarse.cells(tile.read)
@@ -41,7 +50,8 @@ def make_input(raster: Raster, coarse: CoarseMap, tile: Tile, channels: tuple[st
     if coarse.background is not None:
         background = upsample(coarse.background.tone, coarse, tile.read)
         noise = np.asarray(coarse.background.noise, np.float32)
-    extra = solar.channels(channels, rgb, background, noise) if channels else None
+    tone = None if curve is None else upsample(curve.luma, coarse, tile.read)
+    extra = solar_channels(channels, rgb, tone, curve) if channels else None
     return TileInput(
         tile=tile,
         rgb=rgb,

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from refine_scenes import Picture, coarse_from, compose, whole
 
 from segtile import solar
-from segtile.errors import ModelError
+from segtile.errors import BadInput, ModelError
+from segtile.raster import open_raster
 from segtile.refine import Refiner, get_refiner, make_input
+from segtile.refine.inputs import upsample
 from segtile.types import Background, Box, CoarseMap, Tile
 
 
@@ -84,8 +86,13 @@ def test_solar_channels_are_made_only_when_asked_for():
     picture = compose(alpha, np.array([0.5, 0.4, 0.2]), np.array([0.95, 0.95, 0.94]), 0.003)
     coarse = coarse_from(alpha, 2, (0.95, 0.95, 0.94))
     assert make_input(picture, coarse, whole(alpha)).channels is None
-    x = make_input(picture, coarse, whole(alpha), ("solar6", "signed"))
-    np.testing.assert_array_equal(x.channels, solar.channels(("solar6", "signed"), x.rgb, x.background, x.noise))
+    curve = solar.adapt(open_raster(picture.pixels), coarse)
+    names = ("solar6", *solar.SOLAR_CHANNELS)
+    x = make_input(picture, coarse, whole(alpha), names, curve)
+    tone = upsample(curve.luma, coarse, whole(alpha).read)
+    np.testing.assert_array_equal(x.channels, solar.channels(names, x.rgb, tone, curve))
+    with pytest.raises(BadInput, match="signed"):
+        make_input(picture, coarse, whole(alpha), ("signed",))
 
 
 @pytest.mark.parametrize(("name", "chosen"), [("auto", "matting"), ("matting", "matting"), ("none", "none")])
