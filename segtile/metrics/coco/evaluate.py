@@ -64,27 +64,14 @@ def evaluate(
 
     Source: Lin et al., Microsoft COCO, ECCV 2014; boundaries: Cheng et al., CVPR 2021.
     """
+    _check(iou_type, engine, areas)
     limits = _limits(max_dets)
-    if iou_type not in IOU_TYPES:
-        raise BadInput(f"The kind of IoU must be one of {', '.join(IOU_TYPES)}, not {iou_type!r}.")
-    if engine not in ENGINES:
-        raise BadInput(f"The engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
-    if not isinstance(areas, Areas):
-        raise BadInput("The area ranges must be AREAS_COCO, AREAS_FRAME or an Areas of your own.")
     width = band_of(band)
     checked = read_truth(truth, iou_type, recompute_area=recompute_area)
     found = read_results(results, checked, iou_type)
     chosen = _chosen(classes, checked)
-    done = run(
-        checked,
-        found,
-        iou_type=iou_type,
-        engine=engine,
-        band=width,
-        areas=areas,
-        max_dets=limits,
-        categories=chosen,
-    )
+    asked: Any = {"iou_type": iou_type, "engine": engine, "band": width, "areas": areas, "max_dets": limits}
+    done = run(checked, found, categories=chosen, **asked)
     names = ["all", *(name for name, _, _ in areas.ranges)]
     return CocoReport(
         stats=stats_of(done.precision, done.recall, names, limits),
@@ -93,6 +80,15 @@ def evaluate(
         settings=_settings(checked, found, iou_type, engine, width, areas, limits, recompute_area),
         notes=(*checked.notes, *found.notes, *_remarks(checked, found, chosen)),
     )
+
+
+def _check(iou_type: str, engine: str, areas: object) -> None:
+    if iou_type not in IOU_TYPES:
+        raise BadInput(f"The kind of IoU must be one of {', '.join(IOU_TYPES)}, not {iou_type!r}.")
+    if engine not in ENGINES:
+        raise BadInput(f"The engine must be one of {', '.join(ENGINES)}, not {engine!r}.")
+    if not isinstance(areas, Areas):
+        raise BadInput("The area ranges must be AREAS_COCO, AREAS_FRAME or an Areas of your own.")
 
 
 def _limits(given: Sequence[int]) -> tuple[int, ...]:
