@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from segtile.errors import BadInput
+from segtile.metrics.connected import STEPS, connected_levels
 from segtile.metrics.pair import Alpha, Mask, Pair, PairFunction, Region, bounds, checked, full_scale, tiles, unit
 from segtile.types import Array, Box, FloatArray
 
@@ -21,7 +22,6 @@ BAND_RADIUS = 8
 _SIGMA = 1.4
 _HALF = 4  # Rhemann's half size of the filter: where the Gaussian falls below 0.01
 _TILE = 1024
-_STEPS = 10  # of connectivity: thresholds 0.1, 0.2 .. 1.0
 _THETA = 0.15
 
 
@@ -138,41 +138,9 @@ def grad_gauss(pair: Pair, region: Region | None = None) -> float:
     return total / 1000
 
 
-def _first_level(threshold: np.float32, dtype: np.dtype[np.generic]) -> float:
-    """The smallest stored value whose alpha is at least the threshold."""
-    if dtype.kind == "f":
-        return float(threshold)
-    levels = unit(np.arange(full_scale(dtype) + 1).astype(dtype))
-    return int(np.searchsorted(levels, threshold))
-
-
-def _largest(mask: Mask) -> Mask:
-    """The largest 4-connected component; of equal ones that whose first pixel, row by row, comes first."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4, ltype=cv2.CV_32S)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if not areas.size:
-        return mask
-    best = np.flatnonzero(areas == areas.max()) + 1
-    label = best[0] if best.size == 1 else labels.ravel()[int(np.isin(labels, best).argmax())]
-    return (labels == label).view(np.uint8)
-
-
-def _connected_levels(pair: Pair) -> Mask:
-    """For every pixel of the box the last of the 10 steps up to which it belonged to the source without a break."""
+def _connected(pair: Pair) -> Mask:
     a, b = pair.windows(pair.box)
-    low = np.minimum(a, b)
-    alive, level = np.ones(low.shape, np.uint8), np.zeros(low.shape, np.uint8)
-    omega, before = alive, -1
-    for k in range(1, _STEPS + 1):
-        both = (low >= _first_level(np.float32(k / _STEPS), low.dtype)).view(np.uint8)
-        count = cv2.countNonZero(both)
-        if count != before:  # the sets are nested, so an equal count is an equal set
-            omega, before = _largest(both), count
-        alive &= omega
-        if not alive.any():
-            break
-        level += alive
-    return level
+    return connected_levels(np.minimum(a, b))
 
 
 @PairFunction
@@ -186,13 +154,13 @@ def conn(pair: Pair, region: Region | None = None) -> float:
     Source: C. Rhemann et al., CVPR 2009 (doi 10.1109/CVPR.2009.5206503), and the benchmark's published code, whose
     source region changes with the threshold, unlike the paper's.
     """
-    level = pair.once("connected_levels", _connected_levels)
+    level = pair.once("connected levels", _connected)
     total = 0.0
     for part in tiles(pair.box, _TILE):
         a, b = pair.windows(part)
         if np.array_equal(a, b):
             continue
-        last = level[part.within(pair.box).slices] / float(_STEPS)
+        last = level[part.within(pair.box).slices] / float(STEPS)
         phi = []
         for block in (a, b):
             d = block.astype(np.float64) / full_scale(block.dtype) - last

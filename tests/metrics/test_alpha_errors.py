@@ -12,8 +12,10 @@ from scipy import ndimage
 
 from segtile.errors import BadInput
 from segtile.metrics.alpha import conn, grad_gauss, mae, mse, sad, unknown_band
+from segtile.metrics.connected import _by_graph, _by_labels, _steps, connected_levels
 from segtile.metrics.matte import measure
 from segtile.metrics.pair import Region
+from segtile.types import Box
 
 
 def literal_gradient(alpha, sigma=1.4):
@@ -138,6 +140,23 @@ def test_connectivity_is_the_literal_procedure(pair):
     assert conn(*pair, Region.of(chosen)) == pytest.approx(want, rel=1e-6, abs=1e-9)
 
 
+@given(pairs())
+@settings(max_examples=100, deadline=None)
+def test_both_ways_to_connected_levels_agree(pair):
+    steps = _steps(np.minimum(*pair))
+    np.testing.assert_array_equal(_by_graph(steps), _by_labels(steps))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_mostly_hard_alphas_take_the_graph_and_agree(seed):
+    steps = _steps(cv2.GaussianBlur(scene(seed, 300, 310, "hard"), (0, 0), 0.5))
+    soft = np.count_nonzero((steps > 0) & (steps < 10))
+    assert 0 < soft < 0.08 * steps.size
+    levels = connected_levels(scene(seed, 300, 310, "hard"))
+    np.testing.assert_array_equal(_by_graph(steps), _by_labels(steps))
+    assert set(np.unique(levels)) == {0, 10}
+
+
 def test_of_equal_sources_the_first_one_counts():
     truth = np.array([[1, 1, 0, 1, 1.0]])
     # both pieces have 2 px; the left one is the source, so the right one has l = 0: phi(1) = 0, phi(0.5) = 0.5
@@ -158,8 +177,6 @@ def test_the_unknown_band_is_the_soft_pixels_dilated(pair, radius):
         want = cv2.dilate(want, np.ones((3, 3), np.uint8))
     band = unknown_band(truth, radius)
     h, w = truth.shape
-    from segtile.types import Box
-
     np.testing.assert_array_equal(band.window(Box(0, 0, w, h)), want.reshape(h, w))
     assert band.count == want.sum()
 
