@@ -152,23 +152,24 @@ def photo_window(raster: Raster, box: Box, size: tuple[int, int]) -> FloatArray:
     return (pixels / np.float32(np.iinfo(pixels.dtype).max)).astype(np.float32)
 
 
-def error_map(photo: FloatArray, missing: FloatArray, extra: FloatArray) -> Array:
+def error_map(photo: FloatArray, missing: FloatArray, extra: FloatArray, *, root: float = 2) -> Array:
     """Signed error on the dimmed photo, (h, w, 3) uint8 sRGB.
 
     Red where the object is missing, blue where there is too much of it; where both meet in one pixel, their mixture.
-    The paint's strength is the square root of the pixel's mean absolute error: an error of 1 shows the pure colour,
-    and a two-pixel line is still seen when a preview's pixel covers eight.
+    The paint's strength is a root of the pixel's mean absolute error: an error of 1 shows the pure colour, and with the
+    third root a one-pixel line still shows half of it when a preview's pixel covers eight.
 
     Args:
         photo: (h, w, 3) float32 sRGB in [0, 1].
         missing: (h, w) float32 in [0, 1], mean of max(0, truth - alpha).
         extra: (h, w) float32 in [0, 1], mean of max(0, alpha - truth).
+        root: which root, from 1 up.
     """
     grey = photo @ np.array([0.299, 0.587, 0.114], np.float32)
     total = np.clip(missing + extra, 0, 1)[..., None]
     share = np.divide(missing[..., None], missing[..., None] + extra[..., None] + 1e-12)
     paint = share * np.array(MISSING, np.float32) + (1 - share) * np.array(EXTRA, np.float32)
-    strength = np.sqrt(total)
+    strength = total ** (1 / root)
     out = grey[..., None] * (255 * _DIM) * (1 - strength) + paint * strength
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
 

@@ -20,6 +20,7 @@ from segtile.raster.preview import preview_size
 from segtile.types import Array, Box, FloatArray, Raster
 
 _MOST_TRIES = 4
+_ROOT_IN_SMALL = 3  # of a picture made much smaller, where an edge of two pixels is a small part of each
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def _map(photo: FloatArray | None, look: Look, side: int) -> Array:
     assert look.missing is not None
     assert look.extra is not None
     missing, extra = smaller(look.missing, side), smaller(look.extra, side)
-    return error_map(_behind(None if photo is None else smaller(photo, side), missing), missing, extra)
+    behind = _behind(None if photo is None else smaller(photo, side), missing)
+    return error_map(behind, missing, extra, root=_ROOT_IN_SMALL)
 
 
 def _behind(photo: FloatArray | None, like: FloatArray) -> FloatArray:

@@ -26,6 +26,8 @@ def test_colours_of_missing_too_much_and_right():
     assert 40 < dimmed[0] < 100
     half_way = (np.array(MISSING) + dimmed) / 2  # the root of a quarter is a half
     np.testing.assert_allclose(found[0, 3], half_way, atol=1)
+    eighth = np.full((1, 1), 0.125, np.float32)
+    np.testing.assert_allclose(error_map(grey(1, 1), eighth, 0 * eighth, root=3)[0, 0], half_way, atol=1)
 
 
 def test_both_in_one_pixel_mix_by_their_shares():
