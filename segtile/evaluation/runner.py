@@ -89,6 +89,7 @@ def run(
         ReadError, BadInput: the configuration or a data set is not sound.
         WriteError: the run folder cannot be written, or another run is at work in it.
     """
+    folder = folder.absolute()  # systems run elsewhere
     config = load_config(config_path)
     names = tuple(config.metrics or measuring.default_metrics()) if config.task == "matte" else ()
     measuring.check_metrics(names)

@@ -108,6 +108,7 @@ class _Own:
         self._argument, self._fresh = system.recipe.model_dump_json(), memory
         self._stack = ExitStack()
         self._kept: Worker | None = None
+        self._busy: Worker | None = None
 
     def _worker(self) -> Worker:
         return Worker(_HERE / "own", Path(sys.executable), [self._argument], environ=OWN_PATH)
@@ -118,6 +119,7 @@ class _Own:
         try:
             if self._fresh:
                 with self._worker() as worker:
+                    self._busy = worker
                     reply = worker.run(photo, output, report=report)
             else:
                 self._kept = self._kept or self._stack.enter_context(self._worker())
@@ -144,6 +146,9 @@ class _Own:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # an interrupt comes from another thread than the one that waits for the worker: ending it ends the waiting
+        if self._busy is not None and kind is not None:
+            self._busy.__exit__(kind, error, trace)
         self._stack.__exit__(kind, error, trace)
 
 
@@ -183,6 +188,7 @@ class _Command:
 
     def __init__(self, system: CommandSystem, folder: Path) -> None:
         self._system, self._folder = system, folder
+        self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, item: Item, output: Path) -> Made:
         places = {"input": str(item.photo), "output": str(output), "python": sys.executable}
@@ -201,6 +207,7 @@ class _Command:
         process = subprocess.Popen(
             launcher, cwd=self._folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
+        self._process = process
         try:
             said = _wait(process, self._system.timeout)
         except subprocess.TimeoutExpired:
@@ -221,7 +228,9 @@ class _Command:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        pass
+        # as above; the end of its stdin is what the launcher ends the command by
+        if kind is not None and self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float) -> bytes:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -319,3 +320,32 @@ def test_a_killed_run_leaves_no_program_behind(tmp_path):
             return
         time.sleep(0.05)
     pytest.fail("the program under test outlived its run")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="interrupts with SIGINT")
+def test_an_interrupt_ends_a_run_of_several_threads_at_once(tmp_path):
+    make_run(tmp_path, ("a", "b"), systems=[command("slow", 160, "slow.py")])
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, sys, time\n"
+        "pathlib.Path(__file__).with_name('at-' + pathlib.Path(sys.argv[1]).stem).touch()\n"
+        "time.sleep(120)\n"
+    )
+    # folders relative to where the run was started: systems run elsewhere
+    line = [sys.executable, "-m", "segtile", "eval", "run", "config.yaml", "-o", "run", "-q", "--jobs", "2"]
+    process = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("at-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said.strip() == "segtile: error: interrupted"
+    assert not (tmp_path / "run" / RESULTS).exists()
+    assert not list((tmp_path / "run").glob(".work*"))
+
+
+def test_a_run_folder_may_be_relative(tmp_path, monkeypatch):
+    path = make_run(tmp_path, ("a",))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run(Path("..", path.name), Path("run")).failed == 0
