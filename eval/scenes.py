@@ -178,9 +178,10 @@ def instances(scene: Scene, image_id: int, first_id: int) -> list[dict[str, Any]
     from pycocotools import mask as coco_mask
     from scipy.ndimage import find_objects
 
-    found = []
-    for label, window in enumerate(find_objects(scene.labels, len(scene.tones)), start=1):
-        if window is None:
+    found: list[dict[str, Any]] = []
+    windows: Any = find_objects(scene.labels, len(scene.tones))
+    for label, window in enumerate(windows, start=1):
+        if window is None:  # covered by later ones
             continue
         whole = np.zeros(scene.labels.shape, np.uint8, order="F")
         whole[window] = scene.labels[window] == label

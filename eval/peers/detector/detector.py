@@ -39,7 +39,7 @@ def detect(rgb: npt.NDArray[np.uint8], side: int | None = 640) -> list[Found]:
         if not of_tone.any():
             continue
         labels, count = ndimage.label(of_tone)
-        solid = np.unique(labels[ndimage.binary_erosion(of_tone, np.ones((3, 3)))])
+        solid = np.unique(labels[ndimage.binary_erosion(of_tone, np.ones((3, 3), bool))])
         boxes = ndimage.find_objects(labels, count)
         for label in solid[solid > 0]:
             rows, columns = boxes[label - 1]

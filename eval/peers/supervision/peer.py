@@ -69,7 +69,7 @@ class Slicer:
                         int(job["image_id"]),
                         int(found.class_id[i]) + 1,
                         float(found.confidence[i]),
-                        tuple(float(v) for v in found.xyxy[i]),  # type: ignore[arg-type]
+                        tuple(float(v) for v in found.xyxy[i]),
                         found.mask[i],
                         rgb.shape[:2],
                     )
