@@ -11,7 +11,7 @@ import typer
 from segtile.cli import options as o
 from segtile.cli.progress import shown
 from segtile.cli.run import log_to_stderr, make_folder, print_line
-from segtile.errors import BadInput
+from segtile.errors import BadInput, WouldOverwrite
 
 
 class Channel(StrEnum):
@@ -80,6 +80,10 @@ def solar(
     from segtile.export.atomic import check_target
     from segtile.raster import open_raster
 
+    if output.resolve() in {path.resolve() for path in (photo, check) if path is not None}:
+        raise BadInput(f"{output} is a picture to be read: choose another name for the view")
+    if output.exists() and not overwrite:
+        raise WouldOverwrite(f"{output} exists already: give --overwrite to replace it")
     make_folder(output.parent)
     check_target(output, overwrite=overwrite)
     with shown(photo.name, quiet) as progress, open_raster(photo) as raster:
