@@ -1,6 +1,6 @@
 """A run folder as the page needs it.
 
-The folder may come from somebody else, so nothing in it is trusted: what run.json says of a metric is checked, and the
+The folder may come from somebody else, so nothing in it is trusted: run.json is checked when it is read, and the
 path of an alpha must stay inside the folder.
 """
 
@@ -89,7 +89,7 @@ def load_run(folder: Path) -> Run:
 
     Raises:
         ReadError: the folder or one of the two files is missing, or cannot be read.
-        BadInput: there is no result in it yet, or run.json describes a metric in a way that is not known.
+        BadInput: there is no result in it yet, or run.json has odd bootstrap settings.
     """
     if not folder.is_dir():
         raise ReadError(f"{folder} is not a run folder: there is no such folder")
@@ -104,7 +104,7 @@ def load_run(folder: Path) -> Run:
         folder=folder,
         systems=_in_order(about["systems"], (row.system for row in rows)),
         datasets=_in_order(about["datasets"], (row.dataset for row in rows)),
-        metrics=_metrics(about["metrics"], rows, folder / RUN),
+        metrics=_metrics(about["metrics"], rows),
         slices=slices,
         about={k: v for k, v in about.items() if k not in {"metrics", "systems", "datasets", "slices"}},
         rows=tuple(rows),
@@ -113,13 +113,11 @@ def load_run(folder: Path) -> Run:
     )
 
 
-def _metrics(told: Mapping[str, Any], rows: list[Row], where: Path) -> dict[str, MetricInfo]:
+def _metrics(told: Mapping[str, Any], rows: list[Row]) -> dict[str, MetricInfo]:
     """The metrics that occur, in run.json's order, then any that only the results name (those count as lower)."""
     used = dict.fromkeys(name for row in rows for name in (*row.metrics, *row.stand_in))
     found: dict[str, MetricInfo] = {}
     for name, info in told.items():
-        if not isinstance(info, dict) or info.get("better") not in ("lower", "higher", "zero"):
-            raise BadInput(f'{where}: the metric {name!r} needs "better": lower, higher or zero')
         unit, summary = str(info.get("unit", "")), str(info.get("summary", ""))
         found[name] = MetricInfo(name, cast(Better, info["better"]), unit, summary)
     for name in used:
