@@ -199,11 +199,12 @@ def _plain(text: str) -> str:
 
 
 def explain(level: float) -> str:
-    """How to read the tables, in two sentences."""
+    """How to read the tables, in a few sentences."""
     return (
         f"Brackets are {100 * level:g} % bootstrap intervals over pictures; + and - mark what is better or worse than "
         "the first system of the table by more than noise (paired by picture: interval without 0, sign-flip test). "
-        "A failed picture counts with the figures of an empty answer.\n"
+        "Figures with an arrow to 0 are means with their signs, while their differences compare sizes. A failed "
+        "picture counts with the figures of an empty answer.\n"
     )
 
 

@@ -14,18 +14,17 @@ SIZE = (96, 80)
 #: Darker than a bound is object. Fails for names with "bad", writes colours for names with "colour".
 THRESHOLD = """
 import sys, pathlib
-import cv2, numpy as np
+from PIL import Image  # quicker to import than cv2, and it is imported once a picture
 photo, target, bound = sys.argv[1], sys.argv[2], int(sys.argv[3])
 stem = pathlib.Path(photo).stem
 log = pathlib.Path(__file__).with_suffix(".log")
 with log.open("a") as f: f.write(f"{stem} {bound}\\n")
 if "bad" in stem:
     sys.exit("this picture is too hard")
-grey = cv2.imread(photo, cv2.IMREAD_GRAYSCALE)
-alpha = np.where(grey < bound, 255, 0).astype(np.uint8)
+alpha = Image.open(photo).convert("L").point(lambda v: 255 if v < bound else 0)
 if "colour" in stem:
-    alpha = np.dstack([alpha, alpha // 2, alpha])
-cv2.imwrite(target, alpha)
+    alpha = Image.merge("RGB", (alpha, alpha.point(lambda v: v // 2), alpha))
+alpha.save(target, "PNG")
 """
 
 
