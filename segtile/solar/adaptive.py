@@ -177,9 +177,11 @@ def _background(coarse: CoarseMap, luma: FloatArray) -> BoolArray:
     reach = 2 * int(np.ceil(_GAP)) + 3
     grown = cv2.dilate(taken.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
     refused = (parts > 0) & ~taken
-    rough = rough + _averages(luma[..., None] - rough, calm, _SCALES[0])
-    odd = calm & (np.abs(luma - rough[..., 0]) > tolerance)
-    found = calm & grown & ~refused & ~_far_from_any(odd, coarse.prob >= 0.5)
+    missed = np.zeros_like(calm)
+    for _ in range(2):  # what was missed must not bend the field that tells what else was
+        field_ = rough + _averages(luma[..., None] - rough, calm & ~missed, _SCALES[0])
+        missed = _far_from_any(calm & (np.abs(luma - field_[..., 0]) > tolerance), coarse.prob >= 0.5)
+    found = calm & grown & ~refused & ~missed
     return np.asarray(found if np.count_nonzero(found) >= 16 else calm, np.bool_)
 
 
@@ -205,18 +207,19 @@ def _slope(luma: FloatArray, sigma: float) -> FloatArray:
     return np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
 
 
-def smooth_field(values: FloatArray, known: BoolArray) -> FloatArray:
+def smooth_field(values: FloatArray, known: BoolArray, scales: tuple[float, ...] = _SCALES) -> FloatArray:
     """A smooth field through values that are known in places.
 
     Args:
         values: (h, w, c) float32.
         known: (h, w) bool, at least one True.
+        scales: standard deviations in px of the averages that follow the surface, from wide to close.
 
     Returns:
         (h, w, c) float32; far from all known places the surface's continuation.
     """
     field_ = _surface(values, known)
-    for sigma in _SCALES:
+    for sigma in scales:
         field_ = field_ + _averages(values - field_, known, sigma)
     return field_.astype(np.float32)
 
