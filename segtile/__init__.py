@@ -14,7 +14,6 @@ _PUBLIC = {
     "cutout": "segtile.cutout",
     "mask": "segtile.cutout",
     "plan_grid": "segtile.cutout",
-    "solar": "segtile.view",
     "Recipe": "segtile.recipe",
     "load_recipe": "segtile.recipe",
     "open_raster": "segtile.raster",
@@ -27,10 +26,15 @@ _PUBLIC = {
     "Raster": "segtile.types",
 }
 
-__all__ = ["__version__", *sorted(_PUBLIC)]
+# packages that are called by their own name; always the package, so that what is in it can be reached as well
+_CALLED = ("solar",)
+
+__all__ = ["__version__", *_CALLED, *sorted(_PUBLIC)]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _CALLED:
+        return importlib.import_module(f"segtile.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'segtile' has no attribute {name!r}")
     value = getattr(importlib.import_module(_PUBLIC[name]), name)

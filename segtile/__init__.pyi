@@ -12,6 +12,6 @@ from segtile.types import CutoutResult as CutoutResult
 from segtile.types import Grid as Grid
 from segtile.types import ImageInfo as ImageInfo
 from segtile.types import Raster as Raster
-from segtile.view import solar as solar
+from segtile import solar as solar
 
 __version__: str

@@ -8,6 +8,7 @@ import numpy as np
 from segtile.refine.background import follow_background
 from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.evidence import Evidence, weigh_colours
+from segtile.refine.openings import close_edgeless
 from segtile.refine.system import solve_band
 from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
 
@@ -53,7 +54,7 @@ class MattingRefiner:
         alpha[x.band & clear] = 0.0
         unknown &= ~evidence.solid
         solved, notes = _solve(x, alpha, unknown, evidence, local.noise)
-        return make_patch(x, solved, trust, notes)
+        return make_patch(x, close_edgeless(solved, x, local.tone, local.noise), trust, notes)
 
     def _without_background(self, x: TileInput) -> tuple[FloatArray, tuple[str, ...]]:
         """Plain matting towards the coarse probability, where no background can be learnt from the tile."""

@@ -1,0 +1,88 @@
+"""Openings that have no edge: places in the object whose tone happens to be the background's, closed again."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from segtile.types import BoolArray, Box, FloatArray, IntArray, TileInput
+
+_LARGEST = 36  # px a side; larger ones are left, and so are those a neighbouring tile might not see whole
+_AROUND = 24  # px; the object's own contrast is taken from here
+_NEAR, _FAR = 2.5, 4.5  # px outside an opening, where what surrounds it is looked at
+_FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
+_SIGMAS = 4.0
+_SHARE = 0.12  # of the object's contrast around the opening that its edge must have
+
+
+def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: FloatArray) -> FloatArray:
+    """Close small openings in the object around which nothing changes.
+
+    Through a real opening the background is seen, and where the object begins its colour begins, all around. Where an
+    object's own shading passes through the background's tone, colours flow on smoothly. An opening is closed where a
+    quarter of what surrounds it differs from it by less than noise, eight bits or the object's own contrast allow.
+
+    Args:
+        alpha: (h, w) float32 over `x.tile.read`.
+        x: the refiner's input.
+        tone: (h, w, 3) float32 background, sRGB-encoded.
+        noise: (3,) float32.
+
+    Returns:
+        (h, w) float32: `alpha`, or a copy with openings closed.
+    """
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
+    out = alpha
+    for index in _small_and_whole(stats[:count], x.tile.read, x.frame):
+        left, top, width, height = stats[index, :4]
+        window = np.s_[
+            max(0, top - _AROUND) : top + height + _AROUND,
+            max(0, left - _AROUND) : left + width + _AROUND,
+        ]
+        opening = parts[window] == index
+        if _has_edge(x.rgb[window], alpha[window], opening, parts[window], tone[window], noise):
+            continue
+        if out is alpha:
+            out = alpha.copy()
+        # what lies nearer to open background belongs to the outer edge
+        to_opening = _distance(opening)
+        to_outside = _distance((parts[window] > 0) & ~opening)
+        closed = (to_opening <= 4) & (to_opening < to_outside) & x.band[window]
+        out[window] = np.where(closed, np.float32(1.0), out[window])
+    return out
+
+
+def _small_and_whole(stats: IntArray, read: Box, frame: Box) -> list[int]:
+    """Small parts that lie deep in the window, so that every tile that sees them whole sees the same."""
+    x0, y0 = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+    x1, y1 = x0 + stats[:, cv2.CC_STAT_WIDTH], y0 + stats[:, cv2.CC_STAT_HEIGHT]
+    small = (x1 - x0 <= _LARGEST) & (y1 - y0 <= _LARGEST)
+    # at the picture's own border there is no neighbour, but what touches it is no opening
+    need = [_AROUND if inner else 1 for inner in (read.x0 > frame.x0, read.y0 > frame.y0)]
+    more = [_AROUND if inner else 1 for inner in (read.x1 < frame.x1, read.y1 < frame.y1)]
+    whole = (x0 >= need[0]) & (y0 >= need[1]) & (x1 <= read.width - more[0]) & (y1 <= read.height - more[1])
+    chosen = np.flatnonzero(small & whole)
+    return [int(i) for i in chosen if i > 0]
+
+
+def _has_edge(
+    rgb: FloatArray, alpha: FloatArray, opening: BoolArray, parts: BoolArray, tone: FloatArray, noise: FloatArray
+) -> bool:
+    away = _distance(opening)
+    ring = (away >= _NEAR) & (away <= _FAR) & (parts == 0)
+    if not ring.any():
+        return True
+    depth = cv2.distanceTransform(np.pad(opening, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    inside = np.median(rgb[opening & (depth >= 0.6 * depth.max())], axis=0)
+    difference = np.abs(rgb[ring] - inside).max(axis=1)
+    solid = alpha >= 0.9
+    contrast = float(np.median(np.abs(rgb[solid] - tone[solid]).max(axis=1))) if solid.any() else 0.0
+    least = max(_FAINTEST, _SIGMAS * float(noise.max()), _SHARE * contrast)
+    return float(np.percentile(difference, 25)) >= least
+
+
+def _distance(mask: BoolArray) -> FloatArray:
+    """Distance to the mask in px; large everywhere where it is empty."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)

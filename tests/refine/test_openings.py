@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from refine_scenes import coarse_from, compose, supersampled, whole
+
+from segtile.refine import make_input
+from segtile.refine.openings import close_edgeless
+from segtile.types import Box, Tile
+
+PAPER = np.array([0.94, 0.94, 0.93])
+NOISE = np.full(3, 0.002, np.float32)
+
+
+def disc(h, w, x0, y0, r):
+    return supersampled(h, w, lambda x, y: np.hypot(x - x0, y - y0) < r)
+
+
+def shaded_pearl(h=200, w=200):
+    """A pearl whose shading passes through the paper's tone in one spot, and an alpha that is open there."""
+    alpha = disc(h, w, 100, 100, 80)
+    y, x = np.mgrid[:h, :w]
+    shade = 0.04 * (1 - np.exp(-np.square(np.hypot(x - 80, y - 90) / 22.0)))
+    picture = compose(alpha, PAPER - shade[..., None], PAPER, 0.002)
+    found = np.minimum(alpha, 1 - disc(h, w, 80, 90, 8))
+    return picture, alpha, found
+
+
+def closed(picture, exact, found, tile=None):
+    x = make_input(picture, coarse_from(exact, 1, PAPER, 0.002, reach=90), tile or whole(exact))
+    tone = np.broadcast_to(PAPER.astype(np.float32), x.rgb.shape)
+    box = x.tile.read
+    return close_edgeless(found[box.slices].astype(np.float32), x, tone, NOISE)
+
+
+def test_a_spot_of_the_backgrounds_tone_without_an_edge_is_closed():
+    picture, exact, found = shaded_pearl()
+    result = closed(picture, exact, found)
+    assert result[75:105, 65:95].min() == 1
+    np.testing.assert_array_equal(result[exact < 1], found[exact < 1], err_msg="the outer edge stays as it was")
+
+
+@pytest.mark.parametrize("metal", [0.5, 0.8, 0.9])
+@pytest.mark.parametrize("radius", [2, 5, 12])
+def test_a_real_opening_stays_open(metal, radius):
+    exact = disc(160, 160, 80, 80, 60) - disc(160, 160, 75, 85, radius)
+    picture = compose(exact, np.full(3, metal), PAPER, 0.002)
+    np.testing.assert_array_equal(closed(picture, exact, exact), exact)
+
+
+def test_openings_close_to_the_outer_edge_leave_it_alone():
+    exact = disc(160, 160, 80, 80, 60)
+    found = np.minimum(exact, 1 - disc(160, 160, 80, 25, 2.5))
+    picture = compose(exact, PAPER - 0.005, PAPER, 0.0005)
+    result = closed(picture, exact, found)
+    assert result[25, 80] == 1
+    outside = exact < 0.5
+    np.testing.assert_array_equal(result[outside], found[outside])
+
+
+def test_large_openings_and_notches_are_left():
+    exact = disc(200, 200, 100, 100, 90)
+    picture = compose(exact, PAPER - 0.001, PAPER, 0.0005)
+    for opening in (disc(200, 200, 100, 100, 25), disc(200, 200, 100, 12, 12)):
+        found = np.minimum(exact, 1 - opening)
+        np.testing.assert_array_equal(closed(picture, exact, found), found.astype(np.float32))
+
+
+def test_the_same_in_every_tile_that_sees_it_whole():
+    picture, exact, found = shaded_pearl()
+    whole_answer = closed(picture, exact, found)
+    frame = Box.frame(200, 200)
+    for read in (Box(20, 30, 200, 200), Box(0, 0, 130, 140), Box(40, 50, 120, 130)):
+        part = closed(picture, exact, found, Tile(0, read, read & frame))
+        np.testing.assert_array_equal(part, whole_answer[read.slices])
+
+
+def test_where_a_tile_sees_it_cut_off_nothing_is_done():
+    picture, exact, found = shaded_pearl()
+    read = Box(78, 0, 200, 200)
+    part = closed(picture, exact, found, Tile(0, read, read))
+    np.testing.assert_array_equal(part, found[read.slices].astype(np.float32))
