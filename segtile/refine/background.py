@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from segtile.refine.bands import each, largest, total
 from segtile.refine.planes import PlaneField, cells, enlarge_mask
 from segtile.types import BoolArray, FloatArray, TileInput
 
@@ -70,7 +71,7 @@ def follow_background(x: TileInput) -> LocalBackground | None:
             break
         field.grow(sigmas[..., None] * noise)
     tone = (base + field.tone).astype(np.float32)
-    close = (np.abs(x.rgb - tone) < 1.5 * _TOLERANCE * noise).all(axis=-1)
+    close = each(np.abs(x.rgb - tone) < 1.5 * _TOLERANCE * noise)
     grown = enlarge_mask(field.known, certain.shape) & x.band
     return LocalBackground(tone, certain | (grown & close), noise)
 
@@ -81,8 +82,8 @@ def split_shade(rgb: FloatArray, tone: FloatArray) -> tuple[FloatArray, FloatArr
     Returns:
         (h, w) float32 factor, 1 where as bright; (h, w) float32 distance, sRGB-encoded units.
     """
-    factor = (rgb * tone).sum(axis=-1) / np.maximum(np.square(tone).sum(axis=-1), 1e-3)
-    return factor, np.sqrt(np.square(rgb - factor[..., None] * tone).sum(axis=-1))
+    factor = np.asarray(total(rgb * tone) / np.maximum(total(np.square(tone)), 1e-3), np.float32)
+    return factor, np.sqrt(total(np.square(rgb - factor[..., None] * tone)))
 
 
 def _islands(x: TileInput, tone: FloatArray, noise: FloatArray) -> BoolArray:
@@ -92,7 +93,7 @@ def _islands(x: TileInput, tone: FloatArray, noise: FloatArray) -> BoolArray:
     pass hesitates.
     """
     worst = float(noise.max())
-    same = (np.abs(x.rgb - tone) < 3.0 * noise).all(axis=-1) & (x.prob < 0.6)
+    same = each(np.abs(x.rgb - tone) < 3.0 * noise) & (x.prob < 0.6)
     factor, tint = split_shade(x.rgb, tone)
     window = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
     coloured = cv2.dilate(np.where(x.prob > 0.2, tint, 0).astype(np.float32), window) > _COLOURED
@@ -113,4 +114,4 @@ def _slope(rgb: FloatArray) -> FloatArray:
     soft = cv2.GaussianBlur(rgb, (0, 0), 1.0)
     step = np.array([[-0.5, 0.0, 0.5]], np.float32)
     across, down = cv2.filter2D(soft, cv2.CV_32F, step), cv2.filter2D(soft, cv2.CV_32F, step.T)
-    return np.sqrt(np.square(across).max(axis=-1) + np.square(down).max(axis=-1))
+    return np.sqrt(largest(np.square(across)) + largest(np.square(down)))

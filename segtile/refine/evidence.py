@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from segtile.refine.background import LocalBackground, split_shade
+from segtile.refine.bands import total
 from segtile.types import BoolArray, FloatArray, TileInput
 
 # Object colours are means over neighbourhoods of these sigmas (px), the smallest that holds any taking most.
@@ -54,12 +55,12 @@ def weigh_colours(x: TileInput, local: LocalBackground, unknown: BoolArray) -> E
     depth = cv2.distanceTransform((~local.reached).astype(np.uint8), cv2.DIST_L2, 5)
     # smoothing over neighbours: one noisy pixel is no sample
     difference = cv2.GaussianBlur(x.rgb - local.tone, (0, 0), 0.6) / local.noise
-    distance = np.sqrt(np.square(difference).mean(axis=-1))
+    distance = np.sqrt(total(np.square(difference)) / 3)
     covered = _unlike_background(x, local) & _covered(distance, unknown, inside) & (depth > 1.5) & unknown
     colour, spread = _object_colours(x.rgb, inside | covered)
     line = colour - local.tone
-    contrast = np.maximum(np.square(line).sum(axis=-1), 1e-8)
-    guess = np.clip(((x.rgb - local.tone) * line).sum(axis=-1) / contrast, 0.0, 1.0)
+    contrast = np.maximum(total(np.square(line)), 1e-8)
+    guess = np.clip(total((x.rgb - local.tone) * line) / contrast, 0.0, 1.0)
     guess = np.maximum(guess, _by_hue(x.rgb, local, unknown | inside))
     doubt = np.square(local.noise).sum() + spread * np.square(guess)
     near = _DATA_FAR + (1.0 - _DATA_FAR) * np.exp(-np.square(depth / _DATA_REACH))
@@ -101,13 +102,13 @@ def _covered(distance: FloatArray, unknown: BoolArray, inside: BoolArray) -> Boo
 def _object_colours(rgb: FloatArray, samples: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Mean colour of the samples near each pixel (h, w, 3) and their variance summed over channels (h, w)."""
     mask = samples.astype(np.float32)
-    stack = np.dstack([rgb * mask[..., None], np.square(rgb).sum(axis=-1) * mask])
+    stack = np.dstack([rgb * mask[..., None], total(np.square(rgb)) * mask])
     mean, spread = np.zeros_like(rgb), np.zeros_like(mask)
     for k, sigma in enumerate(_SIGMAS):
         share = cv2.GaussianBlur(mask, (0, 0), sigma)
         sums = cv2.GaussianBlur(stack, (0, 0), sigma) / np.maximum(share, 1e-6)[..., None]
         here, square = sums[..., :3], sums[..., 3]
-        variance = np.maximum(square - np.square(here).sum(axis=-1), 0.0)
+        variance = np.maximum(square - total(np.square(here)), 0.0)
         trusted = np.clip(share / 0.02, 0.0, 1.0) if k else np.ones_like(share)
         mean = mean + trusted[..., None] * (here - mean)
         spread = spread + trusted * (variance - spread)

@@ -12,7 +12,7 @@ _AROUND = 24  # px; the object's own contrast is taken from here
 _NEAR, _FAR = 2.5, 4.5  # px outside an opening, where what surrounds it is looked at
 _FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
 _SIGMAS = 4.0
-_SHARE = 0.12  # of the object's contrast around the opening that its edge must have
+_SHARE = 0.06  # of the object's contrast around the opening that its edge must have
 
 
 def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: FloatArray) -> FloatArray:

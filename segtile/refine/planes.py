@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from segtile.refine.bands import each
 from segtile.types import BoolArray, FloatArray
 
 _CELL = 2  # px; the field is smooth, and the mean of four pixels halves their noise
@@ -57,7 +58,7 @@ class PlaneField:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _STEP + 1, 2 * _STEP + 1))
         for _ in range(max(self.known.shape)):
             front = cv2.dilate(self.known.astype(np.uint8), disc).astype(bool) & self._allowed & ~self.known
-            close = (np.abs(self._colour - self._plane) < tolerance / _CELL).all(axis=-1)
+            close = each(np.abs(self._colour - self._plane) < tolerance / _CELL)
             # a cell of some texture may fit by chance; most of its neighbourhood does not
             company = cv2.blur((close | self.known).astype(np.float32), (3, 3)) > 0.7
             new = _joined(front & close & company, self.known)
@@ -76,8 +77,9 @@ def cells(values: FloatArray) -> FloatArray:
     """Means over 2 x 2 px of (h, w, c) float32; an odd last row or column counts twice."""
     h, w = values.shape[:2]
     padded = np.pad(values, ((0, h % _CELL), (0, w % _CELL), (0, 0)), mode="edge")
-    means = padded.reshape((h + 1) // 2, _CELL, (w + 1) // 2, _CELL, -1).mean(axis=(1, 3))
-    return np.asarray(means, np.float32)
+    size = ((w + 1) // _CELL, (h + 1) // _CELL)
+    means = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32).reshape(size[1], size[0], -1)
 
 
 def enlarge_mask(mask: BoolArray, shape: tuple[int, ...]) -> BoolArray:
