@@ -1,3 +1,4 @@
+from segtile import solar as solar
 from segtile.cutout import Cutout as Cutout
 from segtile.cutout import cutout as cutout
 from segtile.cutout import mask as mask
@@ -12,6 +13,5 @@ from segtile.types import CutoutResult as CutoutResult
 from segtile.types import Grid as Grid
 from segtile.types import ImageInfo as ImageInfo
 from segtile.types import Raster as Raster
-from segtile import solar as solar
 
 __version__: str
