@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segtile.errors import BadInput, ReadError
 from segtile.evaluation.config import CocoData, EvalConfig, FolderData, PairsData, RendersData, SamplesData
+from segtile.types import Progress, no_progress
 
 ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
 _MOST_BYTES = 2**30
@@ -32,17 +33,25 @@ class Item:
     image_id: int | None = None
 
 
-def items_of(config: EvalConfig, cache: Path) -> list[Item]:
+def items_of(
+    config: EvalConfig,
+    cache: Path,
+    *,
+    on_progress: Progress = no_progress,
+    on_line: Callable[[str], None] | None = None,
+) -> list[Item]:
     """Every picture of every data set, in the order of the configuration and then of the names.
 
     Args:
         config: a checked configuration.
         cache: folder for rendered scenes.
+        on_progress: on_progress(done, total, "scenes of NAME"), where scenes have to be rendered.
+        on_line: is given what the installer prints where the renderer's environment has to be made.
 
     Raises:
         ReadError: a folder, table, picture or truth is missing.
         BadInput: a data set is empty, names a picture twice, or leads out of its folder.
-        BackendMissing: scenes have to be rendered and Blender's module is not there.
+        BackendMissing: scenes have to be rendered, and Blender's module is not there and cannot be installed.
     """
     found: list[Item] = []
     for data in config.datasets:
@@ -53,7 +62,7 @@ def items_of(config: EvalConfig, cache: Path) -> list[Item]:
         elif isinstance(data, PairsData):
             items = _pairs(data)
         elif isinstance(data, RendersData):
-            items = _renders(data, config.seeds, cache)
+            items = _renders(data, config.seeds, cache, on_progress, on_line)
         else:
             items = _coco(data)
         found += _checked(data.name, items, () if isinstance(data, CocoData | RendersData) else data.only)
@@ -134,14 +143,17 @@ def _pairs(data: PairsData) -> list[Item]:
     return items
 
 
-def _renders(data: RendersData, seeds: tuple[int, ...], cache: Path) -> list[Item]:
+def _renders(
+    data: RendersData,
+    seeds: tuple[int, ...],
+    cache: Path,
+    on_progress: Progress,
+    on_line: Callable[[str], None] | None,
+) -> list[Item]:
     from segtile.evaluation.renders import rendered
 
-    return [
-        Item(data.name, f"{scene}_{seed}", *rendered(data, scene, seed, cache))
-        for scene in data.scenes
-        for seed in data.seeds or seeds
-    ]
+    scenes = rendered(data, seeds, cache, on_progress=on_progress, on_line=on_line)
+    return [Item(data.name, name, photo, truth) for name, photo, truth in scenes]
 
 
 def _coco(data: CocoData) -> list[Item]:

@@ -57,14 +57,14 @@ def ensure_environment(folder: Path, *, on_line: Callable[[str], None] | None = 
         WriteError: the cache cannot be written to.
     """
     folder = folder.absolute()
-    requirements = _requirements(folder / "requirements.txt")
+    requirements = requirements_in(folder)
     target = environments_folder() / f"{folder.name}-{_key(requirements)}"
     python = target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if _is_complete(target, python):
         return python
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_name(f"{target.name}.lock")) as lock:
+        with locked(target.with_name(f"{target.name}.lock")) as lock:
             if not _is_complete(target, python):  # another builder may have made it while this one waited
                 _build(folder, target, python, lock, on_line or (lambda line: None))
     except OSError as error:
@@ -74,7 +74,14 @@ def ensure_environment(folder: Path, *, on_line: Callable[[str], None] | None = 
     return python
 
 
-def _requirements(path: Path) -> str:
+def requirements_in(folder: Path) -> str:
+    """The lines of `folder`/requirements.txt that count: no comments, no empty ones.
+
+    Raises:
+        ReadError: the file is missing or is no text.
+        BadInput: it names files whose content a digest of it cannot see (`-e`, `-r`, `-c`, a path).
+    """
+    path = folder / "requirements.txt"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -151,7 +158,7 @@ def _call(command: list[str], folder: Path, lock: int, on_line: Callable[[str], 
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def locked(path: Path) -> Iterator[int]:
     """Hold a lock that the system takes back when its holders die, so that no kill leaves it locked."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:

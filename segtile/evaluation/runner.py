@@ -82,8 +82,8 @@ def run(
         jobs: pictures at once; more than one makes seconds incomparable, and run.json says so.
         report: write report.html too.
         on_row: is given each row as it is done.
-        on_progress: on_progress(done, total, "pictures").
-        on_line: is given what installers print while peers' environments are made.
+        on_progress: on_progress(done, total, "pictures"), and before it "scenes of NAME" where scenes are rendered.
+        on_line: is given what installers print while environments are made, the peers' and the renderer's.
 
     Raises:
         ReadError, BadInput: the configuration or a data set is not sound.
@@ -97,7 +97,7 @@ def run(
     if unknown:
         raise BadInput(f"{config_path}: there is no system named {unknown[0]}")
     _check_folder(folder)
-    items = items_of(config, cache_folder())
+    items = items_of(config, cache_folder(), on_progress=on_progress, on_line=on_line)
     plan = planned(config, config_path.resolve().parent, items, names)
     chosen = _chosen(plan, only, limit)
     _make(folder)

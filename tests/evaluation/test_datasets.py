@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 from eval_scenes import make_data
 
-from segtile.errors import BackendMissing, BadInput, ModelError, ReadError
-from segtile.evaluation import renders
+from segtile.errors import BadInput, ReadError
 from segtile.evaluation.config import parse_config
 from segtile.evaluation.datasets import items_of
 
@@ -96,38 +94,3 @@ def test_coco_pictures_carry_their_image_id(tmp_path):
     (tmp_path / "c.json").write_text(json.dumps({**coco, "images": [{"id": "7", "file_name": "sub/a.png"}]}))
     with pytest.raises(ReadError, match="id"):
         items(tmp_path, {"kind": "coco", "annotations": "c.json", "pictures": "p"}, task="detect")
-
-
-FAKE_BLENDER = """#!{python}
-import pathlib, sys
-args = sys.argv[1:]
-out = pathlib.Path(args[args.index("-o") + 1])
-name = args[args.index("--kind") + 1] + "_" + args[args.index("--seed") + 1]
-if "ring" not in args: sys.exit("no such scene")
-(out / f"{{name}}.jpg").write_bytes(b"p"); (out / f"{{name}}_alpha.png").write_bytes(b"a")
-with open("{log}", "a") as f: f.write(name + "\\n")
-"""
-
-
-def test_renders_are_made_once_for_each_scene_and_seed(tmp_path, monkeypatch):
-    log = tmp_path / "log"
-    fake = tmp_path / "python"
-    fake.write_text(FAKE_BLENDER.format(python=sys.executable, log=log))
-    fake.chmod(0o755)
-    monkeypatch.setenv(renders.PYTHON_VARIABLE, str(fake))
-    data = {"kind": "renders", "scenes": ["ring"], "seeds": [3, 4], "size": 100, "quick": True}
-    first = items(tmp_path, data)
-    assert [item.picture for item in first] == ["ring_3", "ring_4"]
-    assert items(tmp_path, data) == first
-    assert log.read_text().split() == ["ring_3", "ring_4"]
-    other = items(tmp_path, {**data, "contrast": 0.05})
-    assert other[0].photo != first[0].photo
-    with pytest.raises(ModelError, match="no such scene"):
-        items(tmp_path, {**data, "scenes": ["cow"]})
-
-
-def test_without_blender_the_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.delenv(renders.PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr(renders.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BackendMissing, match="synth"):
-        items(tmp_path, {"kind": "renders", "scenes": ["ring"]})
