@@ -6,17 +6,21 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from segtile.errors import BackendMissing, BadInput, ReadError, WriteError
+from segtile.evaluation import environments
 from segtile.evaluation.environments import ensure_environment, environments_folder
 
 
@@ -40,16 +44,57 @@ def make_wheel(folder: Path, version: str, name: str = "tinypeer") -> Path:
     return path
 
 
-@pytest.fixture
-def peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A peer's folder with a wheel in two versions beside it, and a cache of its own."""
-    monkeypatch.setenv("SEGTILE_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "tiny"
+def make_peer(folder: Path) -> Path:
+    """A peer's folder with a wheel in two versions beside it."""
     (folder / "wheels").mkdir(parents=True)
     make_wheel(folder / "wheels", "1.0")
     make_wheel(folder / "wheels", "2.0")
     require(folder, "tinypeer==1.0")
     return folder
+
+
+@pytest.fixture
+def peer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A peer's folder and a cache of its own."""
+    monkeypatch.setenv("SEGTILE_HOME", str(tmp_path / "home"))
+    return make_peer(tmp_path / "tiny")
+
+
+@dataclass(frozen=True)
+class Made:
+    """An environment made from nothing, with the variables of a user that would lead pip astray."""
+
+    python: Path
+    folder: Path
+    home: Path
+    lines: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("made")
+    peer, lines = make_peer(folder / "tiny"), list[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGTILE_HOME", str(folder / "home"))
+        patch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+        patch.setenv("PIP_TARGET", str(folder / "elsewhere"))
+        python = ensure_environment(peer, on_line=lines.append)
+    return Made(python, peer, folder / "home", tuple(lines))
+
+
+@pytest.fixture
+def quick_venv(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step `python -m venv` copies the empty environment under `made`, since installing pip takes seconds."""
+    call = environments._call
+
+    def copying(command: list[str], *rest: Any) -> list[str]:
+        if command[1:4] != ["-I", "-m", "venv"]:
+            return call(command, *rest)
+        ours = shutil.ignore_patterns("tinypeer*", "complete.json")
+        shutil.copytree(made.python.parents[1], command[4], symlinks=True, ignore=ours)
+        return []
+
+    monkeypatch.setattr(environments, "_call", copying)
 
 
 def require(folder: Path, *lines: str) -> None:
@@ -62,41 +107,40 @@ def version(python: Path) -> str:
     return done.stdout.strip() or done.stderr
 
 
-def test_an_environment_is_made_once_and_anew_when_its_requirements_change(
-    peer: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-    monkeypatch.setenv("PIP_TARGET", str(peer / "elsewhere"))
-    lines: list[str] = []
-    first = ensure_environment(peer, on_line=lines.append)
-    assert first.is_relative_to(environments_folder())
-    assert version(first) == "1.0"
-    assert any("tinypeer" in line for line in lines)
-    assert json.loads((first.parents[1] / "complete.json").read_text())["installed"] == ["tinypeer==1.0"]
-    assert not (peer / "elsewhere").exists()
-    found = subprocess.run([first, "-I", "-c", "import numpy"], capture_output=True, text=True)
+def test_an_environment_holds_what_its_requirements_name_and_nothing_of_ours(made: Made) -> None:
+    assert made.python.is_relative_to(made.home / "environments")
+    assert version(made.python) == "1.0"
+    assert any("tinypeer" in line for line in made.lines)
+    assert json.loads((made.python.parents[1] / "complete.json").read_text())["installed"] == ["tinypeer==1.0"]
+    assert not (made.home.parent / "elsewhere").exists()
+    found = subprocess.run([made.python, "-I", "-c", "import numpy"], capture_output=True, text=True)
     assert "ModuleNotFoundError" in found.stderr, "it sees our packages"
 
-    lines.clear()
-    (peer / "requirements.txt").write_text("# a comment\n" + (peer / "requirements.txt").read_text())
-    assert ensure_environment(peer, on_line=lines.append) == first
+
+def test_an_environment_is_made_once_and_anew_when_its_requirements_change(
+    made: Made, monkeypatch: pytest.MonkeyPatch, quick_venv: None
+) -> None:
+    monkeypatch.setenv("SEGTILE_HOME", str(made.home))
+    lines: list[str] = []
+    require(made.folder, "# a comment", "tinypeer==1.0")
+    assert ensure_environment(made.folder, on_line=lines.append) == made.python
     assert lines == []
 
-    require(peer, "tinypeer==2.0")
-    second = ensure_environment(peer)
-    assert second != first
+    require(made.folder, "tinypeer==2.0")
+    second = ensure_environment(made.folder)
+    assert second != made.python
     assert version(second) == "2.0"
-    assert version(first) == "1.0"
+    assert version(made.python) == "1.0"
 
     second.unlink()  # as when the Python that it was made with is removed
     (second.parents[1] / "left-over").touch()
-    assert ensure_environment(peer) == second
+    assert ensure_environment(made.folder) == second
     assert version(second) == "2.0"
     assert not (second.parents[1] / "left-over").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
-def test_a_killed_build_does_not_count_and_two_builders_wait_for_each_other(peer: Path) -> None:
+def test_a_killed_build_does_not_count_and_two_builders_wait_for_each_other(peer: Path, quick_venv: None) -> None:
     code = (
         "import sys; from pathlib import Path; from segtile.evaluation.environments import ensure_environment;"
         "ensure_environment(Path(sys.argv[1]))"
@@ -127,7 +171,7 @@ def test_a_killed_build_does_not_count_and_two_builders_wait_for_each_other(peer
     assert sum(bool(lines) for lines in talk) == 1, "both of them built"
 
 
-def test_a_failed_build_says_what_pip_said_and_leaves_nothing(peer: Path) -> None:
+def test_a_failed_build_says_what_pip_said_and_leaves_nothing(peer: Path, quick_venv: None) -> None:
     require(peer, "tinypeer==3.0")
     with pytest.raises(BackendMissing, match=r"environment of tiny could not be made.*tinypeer==3\.0") as caught:
         ensure_environment(peer)
