@@ -29,6 +29,7 @@ _PARTS: dict[str, str | None] = {
     "ray": "ray",
     "nicegui": "review",
     "bpy": "synth",
+    "ultrafast-pycocotools": "fastcoco",
 }
 
 
