@@ -25,7 +25,8 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -197,15 +198,14 @@ def speed(side: int, repeats: int) -> None:
         copies, curves = [], []
         for _ in range(repeats):  # in turn, so that what else the machine does falls on both
             copies.append(seconds(pixels.copy))
-            curves.append(seconds(lambda pixels=pixels, lut=lut: apply_table(pixels, lut)))
+            curves.append(seconds(partial(apply_table, pixels, lut)))
         copy, curve = statistics.median(copies), statistics.median(curves)
         kind = f"{side} x {side} RGB {np.dtype(dtype).name}"
         print(f"|{kind}|solar6, spline|{1000 * curve:.0f}|{1000 * copy:.0f}|{curve / copy:.2f}|", flush=True)
 
 
-def seconds(work: object) -> float:
+def seconds(work: Callable[[], object]) -> float:
     """Wall-clock seconds of one call; both sides allocate their result."""
-    assert callable(work)
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -28,7 +28,7 @@ _GAP = 8  # px of mid grey between the original and the view
 
 @dataclass(frozen=True)
 class View:
-    """A view that is made row by row: `width`, `height` of what is written, `bands` 3, and what it shows in words."""
+    """A view that is made row by row: its `width` and `height` in px, and `about`, what it shows in words."""
 
     width: int
     height: int

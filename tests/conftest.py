@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from segtile.cli.main import main
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -44,3 +47,17 @@ def ring_scene() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(7)
     picture = back * (1 - alpha[..., None]) + gold * alpha[..., None] + rng.normal(0, 0.004, (h, w, 3))
     return (np.clip(picture, 0, 1) * 255).round().astype(np.uint8), alpha
+
+
+@pytest.fixture
+def run(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the program in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    return call

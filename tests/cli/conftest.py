@@ -7,22 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from segtile.cli.main import main
-
-
-@pytest.fixture
-def run(capsys) -> Callable[..., tuple[int, str, str]]:
-    """Run the program in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
-
 
 @pytest.fixture
 def run_process() -> Callable[..., subprocess.CompletedProcess[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from eval.coco_set import make_set
-from segtile.cli.main import main
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +22,3 @@ def full_set():
 def small_set():
     """The same at 250 px, for what costs time by the pixel."""
     return make_set(side=250)
-
-
-@pytest.fixture
-def run(capsys) -> Callable[..., tuple[int, str, str]]:
-    """Run the program: (exit code, stdout, stderr)."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(stopped.value.code or 0), out, err
-
-    return call
