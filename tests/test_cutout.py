@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 
 import cv2
 import numpy as np
@@ -40,7 +40,7 @@ class LocalRefiner:
 @pytest.fixture
 def local(monkeypatch):
     refiner = LocalRefiner()
-    monkeypatch.setattr(sys.modules["segtile.cutout"], "get_refiner", lambda name: refiner)
+    monkeypatch.setattr(importlib.import_module("segtile.cutout"), "get_refiner", lambda name: refiner)
     return refiner
 
 
@@ -154,7 +154,7 @@ def test_memory_limit_is_said_before_the_work(ring_scene, local):
 def test_the_module_and_the_function_can_both_be_called(ring_scene):
     from segtile.cutout import cutout as function
 
-    module = sys.modules["segtile.cutout"]
+    module = importlib.import_module("segtile.cutout")
     for job in (function, module, segtile.cutout):
         with job(ring_scene[0][:300, :400]) as cut:
             assert isinstance(cut, segtile.Cutout)
