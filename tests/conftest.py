@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segtile.cli.main import main
-
 REPO = Path(__file__).resolve().parents[1]
 
 
@@ -52,6 +50,8 @@ def ring_scene() -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture
 def run(capsys) -> Callable[..., tuple[int, str, str]]:
     """Run the program in this process: (exit code, stdout, stderr)."""
+    # here and not above: Blender's environment has these fixtures, but not what the program needs
+    from segtile.cli.main import main
 
     def call(*arguments: str | Path) -> tuple[int, str, str]:
         capsys.readouterr()

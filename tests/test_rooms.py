@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOMS = ["raster", "coarse", "grid", "refine", "merge", "export"]
-SIDE = {"types", "errors", "recipe", "solar", "masks", "catalog", "backends", "metrics", "_callable", "resources"}
+SIDE = {"types", "detected", "errors", "recipe", "_callable", "resources"}
+SIDE |= {"solar", "masks", "catalog", "backends", "metrics"}
 VENDORS = {"onnxruntime", "torch", "torchvision", "segment_anything", "ultralytics", "sahi", "diffusers", "pymatting"}
-TOP = {"cutout", "result", "manifest", "view", "evaluation", "cli", "__init__", "__main__"}
+TOP = {"cutout", "detect", "segment", "detection", "edit", "result", "manifest", "view", "evaluation", "cli"}
+TOP |= {"__init__", "__main__"}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -50,12 +50,13 @@ def load_bpy() -> Any:
     """Import Blender's module.
 
     Raises:
-        ImportError: bpy is not installed; the message names the extra.
+        ImportError: bpy is not installed; the message says what brings it.
     """
     try:
         return importlib.import_module("bpy")
     except ImportError as error:
-        raise ImportError("rendering needs Blender's module: pip install 'segtile[synth]' (Python 3.11)") from error
+        how = "in an environment of its own with Python 3.11: pip install -r eval/synth/requirements.txt"
+        raise ImportError(f"rendering needs Blender's module, {how}") from error
 
 
 def digest(spec: SceneSpec, scene: Arrangement) -> str:

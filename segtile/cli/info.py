@@ -28,7 +28,6 @@ _PARTS: dict[str, str | None] = {
     "ultralytics": "torch",
     "ray": "ray",
     "nicegui": "review",
-    "bpy": "synth",
     "ultrafast-pycocotools": "fastcoco",
 }
 

@@ -12,7 +12,7 @@ from eval.synth.objects import KINDS
 from eval.synth.passes import render
 from eval.synth.spec import Look, Quality, SceneSpec
 
-pytest.importorskip("bpy", reason="Blender's module bpy (extra synth) is not installed")
+pytest.importorskip("bpy", reason="Blender's module bpy is not installed (eval/synth/requirements.txt)")
 
 TINY = Quality(beauty=2, background=2, alpha=32, background_scale=0.5, window=64)
 HOLES = {"ring": 2, "necklace": 1, "pearls": 1, "cup": 1, "filigree": 12, "flatlay": 3, "earrings": 2}
