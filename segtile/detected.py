@@ -57,7 +57,7 @@ class CropMask:
 class Detections:
     """What was found in one window or in a whole picture; N may be 0.
 
-    `boxes` (N, 4) float32; `scores` (N,) float32 in [0, 1]; `labels` (N,) int32, index of the class; `tiles` (N,) int32,
+    `boxes` (N, 4) float32; `scores` (N,) float32, 0..1; `labels` (N,) int32, index of the class; `tiles` (N,) int32,
     index of the tile each was found in; `masks` N crop masks, or None where the detector gives boxes only.
     """
 
