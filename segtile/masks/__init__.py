@@ -1,0 +1,1 @@
+"""Representations of one object's mask: crop bits, run lengths, polygons with holes."""

@@ -1,0 +1,36 @@
+"""COCO's run lengths of a crop mask, without ever making the whole frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segtile.detected import CropMask
+from segtile.errors import BadInput
+from segtile.metrics.coco.rle import MAX_PIXELS, compress
+
+
+def encode(mask: CropMask) -> dict[str, object]:
+    """A mask as compressed COCO RLE of the whole frame: {"size": [height, width], "counts": text}.
+
+    Raises:
+        BadInput: the frame has more pixels than run lengths of 32 bits can count.
+    """
+    box, height, width = mask.box, mask.frame.height, mask.frame.width
+    if height * width > MAX_PIXELS:
+        raise BadInput(f"a frame of {width}x{height} px is larger than the {MAX_PIXELS} px that COCO's RLE can count")
+    # Down the columns, with one row of background below each, so that runs end with their column.
+    columns = np.zeros((box.width, box.height + 1), np.uint8)
+    columns[:, : box.height] = mask.bits.T
+    flat = columns.ravel()
+    change = np.flatnonzero(np.diff(flat, prepend=0, append=0))
+    column, row = np.divmod(change, box.height + 1)
+    place = (box.x0 + column) * height + box.y0 + row
+    # Where a run reaches the frame's lower border and the next begins at the upper one, they are one run.
+    seam = np.flatnonzero(place[1:-1:2] == place[2::2])
+    place = np.delete(place, np.concatenate((2 * seam + 1, 2 * seam + 2)))
+    lengths = np.diff(place, prepend=0, append=height * width)
+    # COCO's own encoder leaves out a last run of nothing, and the same mask shall give the same text
+    counts = compress(lengths[: len(lengths) - (lengths[-1] == 0)].tolist(), height, width)
+    if isinstance(counts, str):
+        raise BadInput(f"the mask over {box} {counts}")
+    return {"size": [height, width], "counts": counts.decode("ascii")}
