@@ -118,7 +118,7 @@ def test_collections_are_opened_and_lines_have_no_area():
 def test_places_that_are_none_are_refused(value):
     with np.errstate(invalid="ignore"):  # shapely takes it, with a murmur
         shape = Polygon([(0, 0), (value, 0), (4, 4)])
-    with pytest.raises(BadInput, match="finite|no place"):
+    with pytest.raises(BadInput, match=r"finite|no place"):
         rasterise(shape, Box.frame(5, 5))
-    with pytest.raises(BadInput, match="finite|no place"):
+    with pytest.raises(BadInput, match=r"finite|no place"):
         mask_of(shape, Box.frame(5, 5))
