@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from segtile.types import Box, ImageInfo
+
+sys.path.insert(0, str(Path(__file__).parent))  # the detections that the writers' tests share
 
 
 @dataclass
