@@ -18,11 +18,10 @@ def encode(mask: CropMask) -> dict[str, object]:
     box, height, width = mask.box, mask.frame.height, mask.frame.width
     if height * width > MAX_PIXELS:
         raise BadInput(f"a frame of {width}x{height} px is larger than the {MAX_PIXELS} px that COCO's RLE can count")
-    # Down the columns, with one row of background below each, so that runs end with their column.
-    columns = np.zeros((box.width, box.height + 1), np.uint8)
-    columns[:, : box.height] = mask.bits.T
-    flat = columns.ravel()
-    change = np.flatnonzero(np.diff(flat, prepend=0, append=0))
+    # Down the columns, with a pixel of background before the first and below each, so that runs end with their column.
+    flat = np.zeros(1 + box.width * (box.height + 1), np.bool_)
+    flat[1:].reshape(box.width, box.height + 1)[:, : box.height] = mask.bits.T
+    change = np.flatnonzero(flat[1:] != flat[:-1])
     column, row = np.divmod(change, box.height + 1)
     place = (box.x0 + column) * height + box.y0 + row
     # Where a run reaches the frame's lower border and the next begins at the upper one, they are one run.
