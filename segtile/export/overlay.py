@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import colorsys
+import importlib.util
 import math
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -41,7 +43,8 @@ def draw_instances(
         found: the detections, in px of the full frame.
         colour_by: one colour for each class, or for each instance.
         opacity: of the fills, 0..1.
-        labels: write "name 0.93" at each instance. The font holds Latin letters; others appear as boxes.
+        labels: write "name 0.93" at each instance. The font is DejaVu Sans (Latin, Greek, Cyrillic);
+            letters it has not appear as boxes.
 
     Returns:
         (h, w, 3) uint8 sRGB, a new array.
@@ -145,12 +148,12 @@ def _labelled(
     canvas: Picture, instances: list[Instance], scale: tuple[float, float], colour_by: Literal["class", "id"]
 ) -> Picture:
     """Names and scores on plates of the instance's colour, at its upper left corner, kept inside the picture."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     h, w = canvas.shape[:2]
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(max(10, round(max(h, w) / 75)))
+    font = _font(max(10, round(max(h, w) / 75)))
     for instance in instances:
         colour = colour_of(instance.label if colour_by == "class" else instance.id)
         text = f"{instance.name} {instance.score:.2f}"
@@ -162,3 +165,12 @@ def _labelled(
         dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140
         draw.text((x + 3 - left, y + 2 - top), text, font=font, fill=(0, 0, 0) if dark else (255, 255, 255))
     return np.array(picture)
+
+
+def _font(size: int) -> Any:
+    """DejaVu Sans as matplotlib brings it (sahi needs that), found without importing it; else Pillow's, ASCII only."""
+    from PIL import ImageFont
+
+    spec = importlib.util.find_spec("matplotlib")
+    path = Path(spec.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf" if spec and spec.origin else None
+    return ImageFont.truetype(str(path), size) if path and path.is_file() else ImageFont.load_default(size)

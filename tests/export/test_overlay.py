@@ -56,11 +56,13 @@ def test_what_is_smaller_than_a_preview_pixel_is_still_seen():
     assert draw_instances(preview, picture(dot), labels=False).any()
 
 
-def test_labels_boxes_and_names_of_other_letters():
+def test_labels_boxes_and_names_of_other_letters(monkeypatch):
     preview = np.zeros((200, 260, 3), np.uint8)
     found = picture(DISC, RING, None, boxes=[(0, 0, 5, 5), (255, 195, 400, 900), (-1e9, -1e9, 1e9, 1e9)])
     with_labels, without = (draw_instances(preview, found, labels=flag) for flag in (True, False))
     assert (with_labels != without).any()
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    assert (draw_instances(preview, found) != without).any()  # whatever font there is
     broken = picture(DISC, boxes=[(np.nan, 0, 5, 5)])
     assert (draw_instances(preview, broken) == 0).all()
 
