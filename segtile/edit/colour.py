@@ -31,8 +31,11 @@ Floats = npt.NDArray[np.float64]
 _GAIN, _MIX, _OFFSET, _TILT = 0.05, 0.02, 5 / 255, 3 / 255
 # The noise of a cell mean in an overlap and against the original.
 _OVERLAP, _REFERENCE = 0.5 / 255, 1.0 / 255
-# Delta E at which a cell's say falls to a quarter, from round to round.
-_SCALES = (12.0, 7.0, 4.0, 2.5, 1.5, 1.0, 1.0)
+# Delta E at which a cell's say falls to a quarter, from round to round. Once the overlaps have been evened out, drift
+# is small and a change on purpose stands out; tiles that do not overlap have to start from as far as drift goes.
+_FIRST, _LAST, _ROUNDS, _FALL = 5.0, 0.8, 6, 0.65
+_WIDE = (12.0, 7.0)
+_OVER = 2.5  # overlaps hold what both tiles see: only where they draw different things are they doubted
 _LEAST, _MOST = 0.8, 1.25  # a gain beyond these is no drift
 
 
@@ -103,6 +106,8 @@ def fit_drift(
         given = reference_cells(reference, tiles)
         picture, known = cells.picture()
         tone = fit_tone(given[known], picture[known])
+        if not tone.identity and not _everywhere(cells, given):
+            tone = no_tone(tiles.bands)
         wanted = tone(given)
     terms = _Terms(cells, [t.read for t in tiles.tiles], wanted, tilt, mix)
     found = terms.solve()
@@ -213,6 +218,7 @@ class _Terms:
         for tile, read in zip(cells.tiles, reads, strict=True):
             rows, columns = ((np.arange(a, b) + 0.5) * CELL for a, b in ((tile.box.y0, tile.box.y1), (tile.box.x0, tile.box.x1)))
             self.at.append(_places(read, rows, columns))
+        self.shift = np.zeros(self.bands, np.float32)
         self.unknowns = (self.bands if mix else 1) + 1 + 2 * tilt
 
     def solve(self) -> Floats:
@@ -221,12 +227,15 @@ class _Terms:
         found = np.zeros((self.bands, n, self.unknowns))
         if self._agree():
             return found
-        for scale in _SCALES:
+        rounds: list[float | None] = [None] if self.pairs else list(_WIDE)  # None: the overlaps alone
+        for k in range(len(rounds) + (_ROUNDS if self.wanted is not None else 2)):
             matrix, offset, tilts = self.parts(found)
             now = [_apply(t.mean, matrix[k], offset[k], tilts[k], self.at[k]) for k, t in enumerate(self.cells.tiles)]
-            blocks = self._weights(now, scale)
+            if k >= len(rounds):
+                rounds.append(self._first_scale(now) if k == 1 else max(_LAST, _FALL * (rounds[-1] or _FIRST)))
+            blocks = self._weights(now, rounds[k])
             for band in range(self.bands):
-                found[band] = self._solve_band(band, *blocks)
+                found[band] = self._solve_band(band, matrix, *blocks)
         return found
 
     def parts(self, found: Floats) -> tuple[Floats, Floats, Floats]:
@@ -248,33 +257,50 @@ class _Terms:
             gaps += [tile.mean - self.wanted[tile.box.slices] for tile in tiles]
         return all(bool((np.abs(gap) <= NOTHING).all()) for gap in gaps)
 
-    def _weights(self, now: list[FloatArray], scale: float) -> tuple[list[Floats], list[Floats] | None]:
+    def _first_scale(self, now: list[FloatArray]) -> float:
+        """How far a cell may be off at first: well beyond the usual distance, once the mean shift is taken away."""
+        if self.wanted is None:
+            return _FIRST
+        found, target = self._all(now)
+        self.shift = np.median(target - found, axis=0).astype(np.float32)
+        usual = float(np.median(distance(found + self.shift, target)))
+        return float(np.clip(3 * usual, _LAST, _FIRST))
+
+    def _all(self, now: list[FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Every cell of every tile and what the reference has there, (n, bands) each."""
+        assert self.wanted is not None
+        targets = [self.wanted[tile.box.slices].reshape(-1, self.bands) for tile in self.cells.tiles]
+        return np.concatenate([v.reshape(-1, self.bands) for v in now]), np.concatenate(targets)
+
+    def _weights(self, now: list[FloatArray], scale: float | None) -> tuple[list[Floats], list[Floats] | None]:
         tiles = self.cells.tiles
         over = []
         for i, j, box in self.pairs:
             a, b = (now[k][box.within(tiles[k].box).slices] for k in (i, j))
-            over.append(doubt(distance(a, b), max(scale, 2.5)) * _unclipped(_part(tiles[i], box), _part(tiles[j], box)))
-        if self.wanted is None:
+            wide = _WIDE[0] if scale is None else max(scale, _OVER)
+            over.append(doubt(distance(a, b), wide) * _unclipped(_part(tiles[i], box), _part(tiles[j], box)))
+        if self.wanted is None or scale is None:
             return over, None
         held = []
         for tile, values in zip(tiles, now, strict=True):
             target = self.wanted[tile.box.slices]
-            held.append(doubt(distance(values, target), scale) * _unclipped(tile.mean, target))
+            held.append(doubt(distance(values + self.shift, target), scale) * _unclipped(tile.mean, target))
+        self.shift = np.zeros(self.bands, np.float32)  # from here on the fit has taken it away
         return over, held
 
-    def _features(self, place: int, box: Box, band: int) -> Floats:
-        """(cells, unknowns) of a tile over a box of cells."""
+    def _features(self, place: int, box: Box, values: FloatArray, band: int) -> Floats:
+        """(cells, unknowns) of a tile over a box of cells, of which `values` are the means."""
         tile = self.cells.tiles[place]
         y, x = box.within(tile.box).slices
-        values = tile.mean[y, x].reshape(box.area, -1).astype(np.float64)
-        columns = [values if self.mix else values[:, band : band + 1], np.ones((box.area, 1))]
+        flat = values.reshape(box.area, -1).astype(np.float64)
+        columns = [flat if self.mix else flat[:, band : band + 1], np.ones((box.area, 1))]
         if self.tilt:
             rows, across = self.at[place]
             grid = np.meshgrid(rows[y], across[x], indexing="ij")
             columns += [part.reshape(-1, 1) for part in grid]
         return np.hstack(columns)
 
-    def _solve_band(self, band: int, over: list[Floats], held: list[Floats] | None) -> Floats:
+    def _solve_band(self, band: int, matrix: Floats, over: list[Floats], held: list[Floats] | None) -> Floats:
         tiles, p = self.cells.tiles, self.unknowns
         n = len(tiles)
         gains = [1 / _MIX**2] * self.bands if self.mix else [1 / _GAIN**2]
@@ -285,8 +311,11 @@ class _Terms:
         rows, columns, blocks = [], [], []
         for (i, j, box), weight in zip(self.pairs, over, strict=True):
             w = weight.reshape(-1, 1) / _OVERLAP**2
-            fi, fj = self._features(i, box, band), self._features(j, box, band)
-            gap = (_part(tiles[j], box) - _part(tiles[i], box))[..., band].reshape(-1, 1).astype(np.float64)
+            # Both tiles' gains act on the mean of the two, or a common loss of contrast would lower every difference.
+            a, b = _part(tiles[i], box), _part(tiles[j], box)
+            middle, apart = (a + b) / 2, (b - a).reshape(box.area, -1).astype(np.float64)
+            fi, fj = (self._features(k, box, middle, band) for k in (i, j))
+            gap = apart @ (matrix[i] + matrix[j])[:, band : band + 1] / 2
             own[i] += fi.T @ (fi * w)
             own[j] += fj.T @ (fj * w)
             cross = -(fi.T @ (fj * w))
@@ -298,7 +327,7 @@ class _Terms:
         if held is not None and self.wanted is not None:
             for k, (tile, weight) in enumerate(zip(tiles, held, strict=True)):
                 w = weight.reshape(-1, 1) / _REFERENCE**2
-                f = self._features(k, tile.box, band)
+                f = self._features(k, tile.box, tile.mean, band)
                 gap = (self.wanted[tile.box.slices] - tile.mean)[..., band].reshape(-1, 1).astype(np.float64)
                 own[k] += f.T @ (f * w)
                 right[k] += (f.T @ (w * gap))[:, 0]
@@ -350,6 +379,14 @@ def _limited(cells: Cells, matrix: Floats, offset: Floats, tilts: Floats, limit:
         f"{len(many)} of {len(cells.tiles)} tiles differ in colour by more than {limit:g} delta E or a quarter in "
         f"contrast (the first is tile {many[0]}); that is more than drift, and only part of it was corrected",
     )
+
+
+def _everywhere(cells: Cells, given: FloatArray) -> bool:
+    """Whether tiles differ from the original by a common shift rather than each by its own: three standard errors."""
+    shifts = np.array([np.median((t.mean - given[t.box.slices]).reshape(-1, given.shape[2]), 0) for t in cells.tiles])
+    n = len(shifts)
+    error = shifts.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(given.shape[2])
+    return bool((np.abs(shifts.mean(axis=0)) > 3 * error + 0.1 / 255).any())
 
 
 def _changed(cells: Cells, wanted: FloatArray, corrected: list[FloatArray]) -> BoolArray:
