@@ -10,6 +10,7 @@ import typer
 
 from segtile import __version__
 from segtile.cli.cutout import cutout, mask
+from segtile.cli.diffmerge import diffmerge
 from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
@@ -29,6 +30,10 @@ _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     mask: ("mask ring.jpg -o masks", "mask shoot/ -o masks --bits 16 --skip-existing"),
     grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
     solar: ("solar cup.jpg -o view.png --curve adaptive --side-by-side", "solar --save solar4.acv --curve solar4"),
+    diffmerge: (
+        "diffmerge ring.jpg ring_edited.png -o ring_merged.png",
+        "diffmerge ring.tif edit.png -o merged.tif --align --json",
+    ),
     info: ("info", "info --json"),
 }
 for _verb, _examples in _EXAMPLES.items():
