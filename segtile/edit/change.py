@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from segtile.edit.cells import dilated
-from segtile.edit.perceptual import distance
+from segtile.edit.perceptual import perceptual
 from segtile.edit.tone import Tone, no_tone
 from segtile.types import Array, BoolArray, FloatArray
 
@@ -21,6 +21,7 @@ DETAIL_SEED, DETAIL_GROW = 3.0, 1.8
 #: Changes (and holes in one) of fewer px than this are noise.
 AREA = 100
 _SIGMAS = 5.0
+_EQUAL = 0.25  # usual delta E of pictures that were not coded with loss in between
 # Compression and resampling change a cell in proportion to how much is going on in it. The usual proportion (three
 # quarters of the lively cells stay below it) is measured; a change must exceed this many times that, but never more than these shares, or an edit of all there is would hide itself.
 _USUAL, _COLOUR_SHARE, _DETAIL_SHARE = 3.0, 0.25, 0.8
@@ -97,7 +98,9 @@ def find_change(sums: CellSums, *, seed: float = SEED, area: int = AREA) -> Chan
         area: px of the smallest change.
     """
     activity = 100 * np.sqrt(np.maximum(sums.moments[..., 0], 0))
-    apart = distance(sums.before, sums.after)
+    # coding spreads what happens at an edge over its block
+    activity = np.asarray(cv2.dilate(activity, np.ones((5, 5), np.uint8)), np.float32)
+    apart = _colour(sums)
     strong, weak, threshold = _exceeds(apart, activity, seed, GROW * seed / SEED, _COLOUR_SHARE)
     more, fainter, _ = _exceeds(_detail(sums), activity, DETAIL_SEED, DETAIL_GROW, _DETAIL_SHARE)
     core = _cleaned(strong | more, weak | fainter, max(1, round(area / CELL**2)))
@@ -120,6 +123,20 @@ def _exceeds(
     share = _USUAL * float(np.percentile(values[lively] / activity[lively], 75)) if lively.any() else 0.0
     threshold = high + min(share, most) * activity
     return values > threshold, values > threshold * (grow / seed), high
+
+
+def _colour(sums: CellSums) -> FloatArray:
+    """Delta E between the cells' means, that of hue and chroma not more than what remains of it over a few cells.
+
+    Chroma is coded coarsely: single cells are off by several delta E and nobody sees it, because their neighbours are
+    off the other way.
+    """
+    gap = perceptual(sums.before) - perceptual(sums.after)
+    alone = np.linalg.norm(gap, axis=-1)
+    if gap.shape[-1] != 3 or float(np.median(alone)) < _EQUAL:
+        return alone
+    gap[..., 1:] = cv2.GaussianBlur(np.ascontiguousarray(gap[..., 1:]), (0, 0), 1.5)
+    return np.minimum(alone, np.linalg.norm(gap, axis=-1))
 
 
 def _detail(sums: CellSums) -> FloatArray:
