@@ -1,8 +1,8 @@
 """How tiles of a drifting model are put together: seams, drift, and a recoloured object, with every blend beside it.
 
 Each tile has its own random gain (3 %), offset (3 levels), tilt (2 levels) and a tone curve that depends on its mean.
-`grad` and `ramp` are the seam ratios minus the undisturbed picture's; `drift` is in 8-bit levels after one affine. `kept`
-is what is left of the colour change of a recoloured object, as a share.
+`grad` and `ramp` are the seam ratios minus the undisturbed picture's; `drift` is in 8-bit levels after one affine.
+`kept` is what is left of the colour change of a recoloured object, as a share.
 
     python -m eval.bench_edit
     python -m eval.bench_edit --poisson 12000      # memory and time of the Poisson merge alone
@@ -91,7 +91,8 @@ def scene(name: str, long_side: int) -> Scene:
     """A sample with the left part of its objects recoloured: red and blue exchanged, and a little darker."""
     path = next(p for p in SAMPLES.glob(f"{name}.*"))
     picture = smaller(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), long_side)
-    alpha = smaller(cv2.imread(str(SAMPLES / f"{name}_alpha.png"), cv2.IMREAD_UNCHANGED), long_side).astype(np.float32)
+    alpha = np.asarray(cv2.imread(str(SAMPLES / f"{name}_alpha.png"), cv2.IMREAD_UNCHANGED), np.float32)
+    alpha = smaller(alpha, long_side)
     alpha /= alpha.max()
     alpha[:, alpha.shape[1] // 2 :] = 0
     other = picture[..., ::-1].astype(np.float32) * np.array([1.0, 0.8, 0.8], np.float32)
@@ -216,7 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     scenes = [scene(name, options.long_side) for name in PICTURES]
     seeds = range(1, options.seeds + 1)
-    print(f"{', '.join(PICTURES)} at {options.long_side} px, tiles {options.tile}/{options.overlap}, {options.seeds} seeds;")
+    names = ", ".join(PICTURES)
+    print(f"{names} at {options.long_side} px, tiles {options.tile}/{options.overlap}, {options.seeds} seeds,")
     print("the worst of each figure over all of them\n")
     rows = [measure(name, m, scenes, seeds, options.tile, options.overlap) for name, m in methods().items()]
     print(table(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -40,7 +41,7 @@ def plan_tiles(width: int, height: int, tile: int, overlap: int) -> tuple[Tile, 
     plan = mosaic_plan(width, height, tile, overlap)
 
     def cuts(starts: tuple[int, ...], side: int, length: int) -> list[int]:
-        return [0, *((a + side + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+        return [0, *((a + side + b) // 2 for a, b in pairwise(starts)), length]
 
     xs, ys = cuts(plan.xs.origins, plan.xs.tile, width), cuts(plan.ys.origins, plan.ys.tile, height)
     found = []
@@ -84,7 +85,8 @@ def drifting(
         values = pixels.astype(np.float32) / np.float32(top)
         if curve:
             values = values ** np.float32((float(values.mean()) / 0.5) ** curve)
-        gains, offsets, tilts = rng.normal(1, gain, bands), rng.normal(0, offset, bands), rng.normal(0, tilt, (2, bands))
+        gains, offsets = (np.asarray(rng.normal(m, s, bands)) for m, s in ((1, gain), (0, offset)))
+        tilts = rng.normal(0, tilt, (2, bands))
         down, across = (np.arange(n) / n - 0.5 for n in (h, w))
         plane = down[:, None, None] * tilts[0] + across[None, :, None] * tilts[1]
         values = values * gains.astype(np.float32) + ((offsets + plane) / 255).astype(np.float32)

@@ -27,7 +27,7 @@ class ChangeBlend(StrEnum):
 def diffmerge(
     original: Annotated[Path, typer.Argument(metavar="ORIGINAL", help="The picture.")],
     edited: Annotated[Path, typer.Argument(metavar="EDITED", help="The same picture after an edit.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The merged picture: png, tif or webp.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The result: png, tif or webp.")],
     blend: Annotated[ChangeBlend, typer.Option(help="How a change is laid on.")] = ChangeBlend.poisson,
     align: Annotated[bool, typer.Option("--align", help="Move an edit that is shifted back.")] = False,
     threshold: Annotated[float, typer.Option(min=0.1, metavar="DE", help="Least change of colour, delta E.")] = 2.0,

@@ -89,7 +89,7 @@ def tile_cells(tiles: Tiles, *, linear_light: bool = False, on_progress: Progres
         if not np.isfinite(mean).all():
             raise BadInput(f"tile {tile.index} at {tile.read} holds NaN or infinite pixels")
         if box.empty:
-            raise BadInput(f"tile {tile.index} reads {tile.read}, too little to compare: give tiles of {2 * CELL} px or more")
+            raise BadInput(f"tile {tile.index} reads {tile.read}, too little to compare: {2 * CELL} px is the least")
         share = window_of(tile) / total_weight(tiles, tile.read)
         found.append(TileCells(tile.index, box, mean, *_share_cells(share, tile.read, tiles.frame)))
     on_progress(len(tiles.tiles), len(tiles.tiles), "compare")
@@ -124,7 +124,7 @@ def reference_rows(reference: RowSource, y0: int, y1: int, width: int, bands: in
     """
     pixels = reference(y0, y1)
     if pixels.shape != (y1 - y0, width, bands):
-        raise BadInput(f"the reference gave {pixels.shape} for rows {y0} to {y1}; the tiles need {(y1 - y0, width, bands)}")
+        raise BadInput(f"the reference gave {pixels.shape} for rows {y0} to {y1}, not {(y1 - y0, width, bands)}")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         raise BadInput(f"the reference is {pixels.dtype}; it must be uint8, uint16 or float32")
     return pixels
@@ -143,7 +143,7 @@ def check_tiles(tiles: Tiles) -> None:
     area = sum(tile.core.area for tile in tiles.tiles)
     inside = all(tiles.frame.contains(t.read) and t.read.contains(t.core) for t in tiles.tiles)
     if area != tiles.frame.area or not inside:
-        raise BadInput(f"the tiles' cores hold {area} of the frame's {tiles.frame.area} px: together they must cover it once")
+        raise BadInput(f"the tiles' cores hold {area} px of the frame's {tiles.frame.area}: they must cover it once")
 
 
 def cell_means(pixels: Array, box: Box, frame: Box, light: Light, cell: int = CELL) -> tuple[Box, FloatArray]:

@@ -23,7 +23,8 @@ AREA = 100
 _SIGMAS = 5.0
 _EQUAL = 0.25  # usual delta E of pictures that were not coded with loss in between
 # Compression and resampling change a cell in proportion to how much is going on in it. The usual proportion (three
-# quarters of the lively cells stay below it) is measured; a change must exceed this many times that, but never more than these shares, or an edit of all there is would hide itself.
+# quarters of the lively cells stay below it) is measured; a change must exceed this many times that, but never more
+# than these shares, or an edit of all there is would hide itself.
 _USUAL, _COLOUR_SHARE, _DETAIL_SHARE = 3.0, 0.25, 0.8
 
 
@@ -31,9 +32,9 @@ _USUAL, _COLOUR_SHARE, _DETAIL_SHARE = 3.0, 0.25, 0.8
 class Change:
     """What was changed, on cells of 4 px.
 
-    `core` (rows, columns) bool: the change, of which every px is taken; `reach` the same with a border in which it fades
-    out: a merge touches no px outside it. `tone` is what the edit did to the whole picture. `threshold` is the delta E that a change had to
-    exceed, `share` the part of the picture that `core` is.
+    `core` (rows, columns) bool: the change, of which every px is taken; `reach` the same with a border in which it
+    fades out: a merge touches no px outside it. `tone` is what the edit did to the whole picture. `threshold` is the
+    delta E that a change had to exceed.
     """
 
     core: BoolArray
@@ -115,7 +116,7 @@ def change_of(core: BoolArray, tone: Tone, threshold: float) -> Change:
 def _exceeds(
     values: FloatArray, activity: FloatArray, seed: float, grow: float, most: float
 ) -> tuple[BoolArray, BoolArray, float]:
-    """Cells beyond the threshold, those beyond the lower one, and the threshold in a calm cell: never below the noise."""
+    """Cells beyond the threshold, those beyond the lower one, and the threshold of a calm cell: above the noise."""
     middle = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - middle)))
     high = max(seed, min(middle + _SIGMAS * spread, 4 * seed))

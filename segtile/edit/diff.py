@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from segtile.edit.change import AREA, CELL, SEED, CellSums, Change, change_of, find_change
-from segtile.edit.colour import to_dtype
+from segtile.edit.light import to_dtype
 from segtile.edit.membrane import harmonic
 from segtile.edit.registration import Registration, register
 from segtile.edit.tiles import Rows
@@ -29,9 +29,9 @@ _LANCZOS = 4  # px beyond a window that resampling reads
 class DiffMerge:
     """What was found, and the merged picture by rows.
 
-    `boxes` are the changes, in px, largest first; `membrane` (rows, columns, bands) float32 on the cells is what Poisson
-    merging adds to them (None: feathered). `warnings` are sentences for the user. Both rasters must stay open while rows
-    are read.
+    `boxes` are the changes, in px, largest first; `membrane` (rows, columns, bands) float32 on the cells is what
+    Poisson merging adds to them (None: feathered). `warnings` are sentences for the user. Both rasters must stay open
+    while rows are read.
     """
 
     original: Raster
@@ -44,7 +44,7 @@ class DiffMerge:
     warnings: tuple[str, ...]
 
     def rows(self, on_progress: Progress = no_progress) -> Rows:
-        """(y0, rows) in the original's stored colours and depth, from top to bottom; px outside the reach are its own."""
+        """(y0, rows) in the original's stored colours and depth, top to bottom; px outside the reach are its own."""
         info = self.original.info
         for y0 in range(0, info.height, _ROWS):
             on_progress(y0, info.height, "merge")
@@ -141,13 +141,13 @@ def diff_merge(
     found = register(before, after)
     if found.warped:
         raise BadInput(
-            f"{_name(after)} does not lie on {_name(before)}: only {found.agree} of {found.windows} places moved alike. "
-            "It was scaled, turned or drawn anew; merge an edit that keeps the picture in place"
+            f"{_name(after)} does not lie on {_name(before)}: only {found.agree} of {found.windows} places moved "
+            "alike. It was scaled, turned or drawn anew; merge an edit that keeps the picture in place"
         )
     if found.shifted and not align:
         raise BadInput(
-            f"{_name(after)} is shifted against {_name(before)} by {found.dx:.1f} px to the right and {found.dy:.1f} px "
-            "down, so that every edge would count as changed: ask for it to be aligned (--align), or shift it back"
+            f"{_name(after)} is shifted against {_name(before)} by {found.dx:.1f} px to the right and {found.dy:.1f} "
+            "px down, so that every edge would count as changed: ask for it to be aligned (--align), or shift it back"
         )
     aligned = align and found.shifted
     change = _compare(before, after, (found.dx, found.dy) if aligned else (0.0, 0.0), threshold, area, on_progress)
@@ -155,7 +155,7 @@ def diff_merge(
         warnings += ("the pictures have no structure in common by which to check that one lies on the other.",)
     if change.share > _MUCH:
         warnings += (
-            f"{100 * change.share:.0f} % of {_name(after)} differs from the original: little of the original is left to "
+            f"{100 * change.share:.0f} % of {_name(after)} differs from the original: little of that is left to "
             "merge into, and its global change of tone cannot be told",
         )
     return DiffMerge(
@@ -208,16 +208,13 @@ def _compare(
         sums = gathered(tone)
     found = find_change(sums, seed=threshold, area=area)
     if any(move):  # what came in from beyond the edit's border says nothing
-        seen = info.frame.shift(-math.ceil(abs(move[0])) * _sign(move[0]), -math.ceil(abs(move[1])) * _sign(move[1])) & info.frame
+        dx, dy = (-math.copysign(math.ceil(abs(v)), v) for v in move)
+        seen = info.frame.shift(int(dx), int(dy)) & info.frame
         inside = np.zeros_like(found.core)
         inner = Box(-(-seen.x0 // CELL) + 2, -(-seen.y0 // CELL) + 2, seen.x1 // CELL - 2, seen.y1 // CELL - 2)
         inside[max(inner.y0, 0) : max(inner.y1, 0), max(inner.x0, 0) : max(inner.x1, 0)] = True
         found = change_of(found.core & inside, found.tone, found.threshold)
     return _Compared(found, sums)
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)
 
 
 def read_moved(raster: Raster, box: Box, move: tuple[float, float]) -> Array:
@@ -234,7 +231,8 @@ def read_moved(raster: Raster, box: Box, move: tuple[float, float]) -> Array:
     wanted = box.shift(*whole)
     wanted = Box(wanted.x0 - pad, wanted.y0 - pad, wanted.x1 + pad, wanted.y1 + pad)
     frame = raster.info.frame
-    xs, ys = (np.clip(np.arange(a, b), 0, n - 1) for a, b, n in ((wanted.x0, wanted.x1, frame.width), (wanted.y0, wanted.y1, frame.height)))
+    xs = np.clip(np.arange(wanted.x0, wanted.x1), 0, frame.width - 1)
+    ys = np.clip(np.arange(wanted.y0, wanted.y1), 0, frame.height - 1)
     inside = Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
     part = raster.native(inside)[ys - inside.y0][:, xs - inside.x0]
     if not pad:
@@ -272,18 +270,18 @@ def _fitting(before: Raster, after: Raster) -> tuple[str, ...]:
     a, b = before.info, after.info
     if (a.width, a.height) != (b.width, b.height):
         raise BadInput(
-            f"{_name(after)} is {b.width}x{b.height} px and {_name(before)} {a.width}x{a.height}: an edit is merged at the "
-            "original's size; scale it by the program that made it"
+            f"{_name(after)} is {b.width}x{b.height} px and {_name(before)} {a.width}x{a.height}: an edit is "
+            "merged at the original's size; scale it by the program that made it"
         )
     if a.space != b.space:
-        raise BadInput(f"{_name(after)} is {b.space} and {_name(before)} {a.space}: save the edit in the original's colours")
+        raise BadInput(f"{_name(after)} is {b.space} and {_name(before)} {a.space}: save the edit in its colours")
     warnings = (*before.warnings, *after.warnings)
     if a.bits > b.bits:
         warnings += (f"{_name(after)} has {b.bits} bits: what it changed has no more in the {a.bits}-bit result.",)
     if a.icc != b.icc:
         warnings += (
-            f"{_name(after)} has another colour profile than the original; its values are taken as they are, and what that "
-            "changes everywhere is taken off again.",
+            f"{_name(after)} has another colour profile than the original; its values are taken as they are, and what "
+            "that changes everywhere is taken off again.",
         )
     return warnings
 

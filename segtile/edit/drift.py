@@ -56,6 +56,8 @@ def low_pass(gap: FloatArray, weight: FloatArray, sigma: float = SIGMA) -> Float
         return np.zeros_like(gap)
     wide = sigma / CELL
     mixed = np.dstack([gap * weight[..., None], weight]).astype(np.float32)
-    planes = [cv2.GaussianBlur(mixed[..., k], (0, 0), wide, borderType=cv2.BORDER_REFLECT) for k in range(mixed.shape[2])]
+    planes = [
+        cv2.GaussianBlur(mixed[..., k], (0, 0), wide, borderType=cv2.BORDER_REFLECT) for k in range(mixed.shape[2])
+    ]
     blurred = np.stack(planes, axis=-1)
     return np.asarray(blurred[..., :-1] / (blurred[..., -1:] + np.float32(1e-2)), np.float32)

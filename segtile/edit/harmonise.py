@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segtile.edit.colour import Corrections, corrected, fit_drift, to_dtype
+from segtile.edit.colour import Corrections, corrected, fit_drift
+from segtile.edit.light import to_dtype
 from segtile.edit.swap import swap_low
 from segtile.edit.tiles import Rows, RowSource, Tiles
 from segtile.types import Progress, no_progress

@@ -38,7 +38,8 @@ def light_of(dtype: np.dtype[np.generic], linear: bool) -> Light:
     if linear:
         table = _decoded(dtype.itemsize)
         return Light(lambda pixels: table[pixels], lambda values: to_levels(encode(np.maximum(values, 0)), dtype))
-    return Light(lambda pixels: np.multiply(pixels, np.float32(1 / top), dtype=np.float32), lambda v: to_levels(v, dtype))
+    one = np.float32(1 / top)
+    return Light(lambda pixels: np.multiply(pixels, one, dtype=np.float32), lambda v: to_levels(v, dtype))
 
 
 def to_levels(values: FloatArray, dtype: np.dtype[np.generic]) -> Array:
@@ -49,10 +50,27 @@ def to_levels(values: FloatArray, dtype: np.dtype[np.generic]) -> Array:
     return np.clip(values, 0, top, out=values).astype(dtype)
 
 
+def to_dtype(pixels: Array, dtype: np.dtype[np.generic]) -> Array:
+    """Pixels at another depth, full scale kept: integers rounded to nearest and clipped, float32 is 0..1."""
+    if pixels.dtype == dtype:
+        return pixels
+    if pixels.dtype.kind != "f":
+        if dtype == np.uint16:
+            return pixels.astype(np.uint16) * np.uint16(257)
+        top = np.iinfo(pixels.dtype).max
+        values = np.multiply(pixels, np.float32(1 / top), dtype=np.float32)
+        if dtype.kind == "f":
+            return values
+        pixels = values
+    top = np.iinfo(dtype).max  # type: ignore[type-var]
+    return np.clip(np.rint(pixels * np.float32(top)), 0, top).astype(dtype)
+
+
 def decode(encoded: Array) -> FloatArray:
     """sRGB-encoded to linear light, float32; values below 0 are continued as an odd function."""
     size = np.abs(encoded.astype(np.float32, copy=False))
-    linear = np.where(size <= 0.04045, size / np.float32(12.92), ((size + np.float32(0.055)) / np.float32(1.055)) ** 2.4)
+    above = ((size + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4)
+    linear = np.where(size <= 0.04045, size / np.float32(12.92), above)
     return np.copysign(linear, encoded).astype(np.float32, copy=False)
 
 

@@ -60,7 +60,7 @@ def harmonic(inside: BoolArray, border: FloatArray) -> FloatArray:
 
 
 def _coarser(inside: BoolArray, border: FloatArray, factor: int) -> FloatArray:
-    """The same on cells of `factor`: a coarse cell is inside where any of its own is, unless it would have no border."""
+    """The same on cells of `factor`: a coarse cell is inside where most of its own are."""
     h, w = inside.shape
     pads = (0, -h % factor, 0, -w % factor)
     size = -(-w // factor), -(-h // factor)

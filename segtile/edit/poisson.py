@@ -1,11 +1,11 @@
 """Gradient-domain merging of a whole mosaic: every step between tiles becomes a slope that nobody sees.
 
-The merged picture is the blend plus a smooth membrane. The blend (a partition of unity over the halos) shows the tiles'
-differences as ramps; its gradient is the wanted one, each tile's own, plus that of the ramps. The membrane is what takes
-the second away: laplacian(membrane) = -div(sum of tile * grad share). It is smooth, so by default it is solved on cells
-of 8 px and interpolated; `exact` solves it at full resolution. Without a reference nothing holds it at low frequency:
-tiles that drift leave it wandering. With one it is screened: pulled to what the blend lacks there, where nothing was
-changed on purpose.
+The merged picture is the blend plus a smooth membrane. The blend (a partition of unity over the halos) shows the
+tiles' differences as ramps; its gradient is the wanted one, each tile's own, plus that of the ramps. The membrane is
+what takes the second away: laplacian(membrane) = -div(sum of tile * grad share). It is smooth, so by default it is
+solved on cells of 8 px and interpolated; `exact` solves it at full resolution. Without a reference nothing holds it at
+low frequency: tiles that drift leave it wandering. With one it is screened: pulled to what the blend lacks there, where
+nothing was changed on purpose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from segtile.edit.cells import CELL, Cells, check_tiles, grid_size, reference_ce
 from segtile.edit.drift import Drifted, missing, where_changed
 from segtile.edit.light import Light, light_of
 from segtile.edit.screened import add_edges, solve_screened
-from segtile.edit.tone import NOTHING
 from segtile.edit.tiles import Rows, RowSource, Tiles
 from segtile.edit.windows import alone, band_rows, owned, ring, says, total_weight, window_of
 from segtile.types import Array, BoolArray, Box, FloatArray, Progress, no_progress
@@ -194,7 +193,9 @@ def _exact(tiles: Tiles, light: Light, lack: Drifted | None, pull: float, store:
         for y0 in range(0, frame.height if lack is not None else 0, 256):
             y1 = min(y0 + 256, frame.height)
             assert lack is not None
-            right[y0:y1] -= np.float32(held) * upsampled(lack[..., band : band + 1], grid, Box(0, y0, frame.width, y1))[..., 0]
+            right[y0:y1] -= (
+                np.float32(held) * upsampled(lack[..., band : band + 1], grid, Box(0, y0, frame.width, y1))[..., 0]
+            )
         empty.append(not right.any())
         solved = right if empty[-1] else solve_screened(right, held)
         for y0 in range(0, frame.height, 256):

@@ -116,7 +116,9 @@ def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float
     if response >= _SURE and max(abs(dx), abs(dy)) > 0.05:  # the peak's centroid falls short of a fractional shift
         move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
         size = (b.shape[1], b.shape[0])
-        moved = cv2.warpAffine(b, move, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT)
+        moved = cv2.warpAffine(
+            b, move, size, flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT
+        )
         (more_x, more_y), _ = cv2.phaseCorrelate(a, moved, window)
         if max(abs(more_x), abs(more_y)) < 1:
             dx, dy = dx + more_x, dy + more_y

@@ -36,7 +36,7 @@ def save_like(rows: Rows, original: Raster, path: Path, *, overwrite: bool = Fal
     info = original.info
     kind = next((k for k, ending in ENDINGS.items() if path.suffix.lower() in (ending, f".{k}")), None)
     if kind is None:
-        raise BadInput(f"{path} is written by its ending, and there is none for {path.suffix!r}: use .png, .tif or .webp")
+        raise BadInput(f"{path}: no format is known for {path.suffix!r}; end the name in .png, .tif or .webp")
     if (kind != "tiff" and info.space == "cmyk") or (kind == "webp" and (info.space == "grey" or info.bits == 16)):
         raise BadInput(f"{path}: {kind} does not hold {info.bits}-bit {info.space} pictures: use .tif")
     check_target(path, overwrite=overwrite)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from segtile.edit.cells import CELL, Cells, pairs, reference_cells, tile_cells, within
-from segtile.edit.colour import to_dtype
 from segtile.edit.drift import where_changed
+from segtile.edit.light import to_dtype
 from segtile.edit.perceptual import distance
 from segtile.edit.tiles import Rows, RowSource, Tiles
 from segtile.edit.tone import fit_tone
@@ -36,10 +36,11 @@ class SeamCheck:
     """The seam figures of one edited picture.
 
     `grad`, `ramp`: across tile borders against the middles of the tiles; `_solar` the same through the solar fold;
-    `undisturbed` the four ratios if both sides of every border were one tile's own (NaN where halos are under 10 px). `overlap_mean`, `overlap_p99`: how far tiles lay
-    apart in their overlaps before blending, in 8-bit levels of the cell means (NaN where none overlap); `worst` is the
-    overlap with the largest mean and `bias` each tile's own. `drift` is the mean low-frequency delta E to the reference
-    where the edit changed nothing on purpose (NaN without one). `warning` is a sentence where tiles show.
+    `undisturbed` the four ratios if both sides of every border were one tile's own (NaN where halos are under 9 px).
+    `overlap_mean`, `overlap_p99`: how far tiles lay apart in their overlaps before blending, in 8-bit levels of the
+    cell means (NaN where none overlap); `worst` is the overlap with the largest mean and `bias` each tile's own.
+    `drift` is the mean low-frequency delta E to the reference where the edit changed nothing on purpose (NaN without
+    one). `warning` is a sentence where tiles show.
     """
 
     grad: SeamFigure
@@ -196,7 +197,7 @@ def _sentence(check: SeamCheck) -> str | None:
         ("slow ramp", check.ramp, check.undisturbed[1]),
     ):
         if figure.ratio > plain + max(_ABOVE, _ABOVE * plain):  # never where either is NaN
-            told.append(f"the {name} across tile borders is {figure.ratio:.2f} times that inside, and would be {plain:.2f}")
+            told.append(f"the {name} across tile borders is {figure.ratio:.2f} times that inside, not {plain:.2f}")
     if check.drift > _DRIFT:
         told.append(f"colours drift from the original by {check.drift:.1f} delta E on average")
     if not told:
@@ -267,10 +268,8 @@ def _in_memory(picture: Array | Path | Rows, tiles: Tiles) -> Iterator[Array]:
         if count != frame.height:
             raise BadInput(f"{count} rows came for a frame of {frame.height}")
         store.flush()
-        mapped = np.memmap(store, dtype, "c", 0, (count, *shape))  # type: ignore[call-overload]
+        mapped = np.memmap(store, dtype, "c", 0, (count, *shape))
         try:
             yield mapped
         finally:
             del mapped
-
-

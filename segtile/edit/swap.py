@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segtile.edit.cells import CELL, cell_means, grid_size, reference_rows, upsampled
-from segtile.edit.colour import to_dtype
 from segtile.edit.drift import SIGMA, WANTED, low_pass
-from segtile.edit.light import light_of
+from segtile.edit.light import light_of, to_dtype
 from segtile.edit.perceptual import distance
 from segtile.edit.tiles import Rows, RowSource
 from segtile.edit.tone import NOTHING, Tone
@@ -29,7 +28,7 @@ def swap_low(
     tone: Tone | None = None,
     limit: float = WANTED,
     sigma: float = SIGMA,
-    dtype: npt.DTypeLike = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Rows:
     """Give the edit the original's low frequencies over what was not changed.
 
@@ -54,7 +53,8 @@ def swap_low(
     """
     columns, lines = grid_size(frame)
     if changed is not None and changed.shape != (lines, columns):
-        raise BadInput(f"the changed cells are {changed.shape}; a frame of {frame.width}x{frame.height} px has {(lines, columns)}")
+        wanted = f"a frame of {frame.width}x{frame.height} px has {(lines, columns)}"
+        raise BadInput(f"the changed cells are {changed.shape}; {wanted}")
     reach = int(np.ceil(3 * sigma / CELL))
     gap: FloatArray | None = None
     weight = np.zeros((lines, columns), np.float32)
@@ -89,7 +89,7 @@ def _compare(
 
 
 def _swapped(
-    y0: int, part: Array, gap: FloatArray, weight: FloatArray, reach: int, sigma: float, dtype: npt.DTypeLike
+    y0: int, part: Array, gap: FloatArray, weight: FloatArray, reach: int, sigma: float, dtype: npt.DTypeLike | None
 ) -> tuple[int, Array]:
     wanted = part.dtype if dtype is None else np.dtype(dtype)
     top = max(0, y0 // CELL - reach - 2)

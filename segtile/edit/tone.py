@@ -25,8 +25,8 @@ NOTHING = 2e-6
 class Tone:
     """A map of colours, `values @ matrix + offset`: (bands, bands) and (bands,) float64, for values of 0..1."""
 
-    matrix: Floats
-    offset: Floats
+    matrix: npt.NDArray[np.floating]
+    offset: npt.NDArray[np.floating]
     name: str = "none"
 
     @property
@@ -66,11 +66,11 @@ def fit_tone(before: FloatArray, after: FloatArray) -> Tone:
         The map; exactly the identity where the pictures are equal.
     """
     bands = int(before.shape[-1])
-    x, y = (v.reshape(-1, bands) for v in (before, after))
-    if (np.abs(y - x) <= NOTHING).all():
+    given, edit = (v.reshape(-1, bands) for v in (before, after))
+    if (np.abs(edit - given) <= NOTHING).all():
         return no_tone(bands)
-    chosen = np.random.default_rng(0).choice(len(x), min(len(x), _SAMPLES), replace=False)
-    x, y = x[chosen].astype(np.float64), y[chosen].astype(np.float64)
+    chosen = np.random.default_rng(0).choice(len(given), min(len(given), _SAMPLES), replace=False)
+    x, y = given[chosen].astype(np.float64), edit[chosen].astype(np.float64)
     room = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y)).min(axis=1)
     trust = np.clip(room * 50, 0.02, 1)
     best, error = no_tone(bands), _calm(x, y)
