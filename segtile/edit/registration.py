@@ -9,7 +9,7 @@ import numpy as np
 
 from segtile.types import Array, Box, FloatArray, Raster
 
-_SIDE = 512
+_SIDE, _LEAST = 512, 64
 _GRID = 4  # windows are looked for in this many rows and columns
 _SURE = 0.25  # response of a correlation that means something
 _PREVIEW = 1024
@@ -82,7 +82,8 @@ def _windows(raster: Raster, frame: Box) -> list[Box]:
     small = _grey(raster.preview(_PREVIEW))
     scale = frame.width / small.shape[1]
     energy = np.abs(cv2.Laplacian(cv2.GaussianBlur(small, (0, 0), 1.0), cv2.CV_32F))
-    side = max(1, round(_SIDE / scale))
+    whole = min(_SIDE, max(_LEAST, min(frame.width, frame.height) // _GRID))
+    side = max(1, round(whole / scale))
     mean = cv2.boxFilter(energy, -1, (side, side), borderType=cv2.BORDER_CONSTANT)
     found = []
     for rows in np.array_split(np.arange(mean.shape[0]), _GRID):
@@ -92,9 +93,9 @@ def _windows(raster: Raster, frame: Box) -> list[Box]:
             part = mean[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
             y, x = np.unravel_index(int(part.argmax()), part.shape)
             cx, cy = round((columns[0] + x + 0.5) * scale), round((rows[0] + y + 0.5) * scale)
-            x0 = min(max(cx - _SIDE // 2, 0), max(frame.width - _SIDE, 0))
-            y0 = min(max(cy - _SIDE // 2, 0), max(frame.height - _SIDE, 0))
-            found.append(Box(x0, y0, x0 + _SIDE, y0 + _SIDE) & frame)
+            x0 = min(max(cx - whole // 2, 0), max(frame.width - whole, 0))
+            y0 = min(max(cy - whole // 2, 0), max(frame.height - whole, 0))
+            found.append(Box(x0, y0, x0 + whole, y0 + whole) & frame)
     return list(dict.fromkeys(found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -25,10 +25,14 @@ from segtile.types import Array, Box, FloatArray, Progress, no_progress
 
 # The user is told where a ratio is this much above what it would be were both sides of each border one tile's.
 _ABOVE = 0.05
-_DRIFT = 2.0  # delta E
+_DRIFT = 1.0  # delta E
 _SMOOTH = 8  # cells; low frequency is what remains of this
 _NEAR = 9  # px to either side of a border that the figures look at
 _HOT = 4.0  # delta E that the map draws in full colour
+
+
+#: Gradient and ramp, and both on the solar fold.
+Figures = tuple[SeamFigure, SeamFigure, SeamFigure, SeamFigure]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def seam_check(
     with _in_memory(picture, tiles) as pixels:
         found = _figures(pixels, borders)
         low = _rows_cells(pixels, tiles)
-        plain = tuple(figure.ratio for figure in _undisturbed(pixels, tiles, borders))
+        plain = _undisturbed(pixels, tiles, borders, found)
     drift = math.nan
     if reference is not None:
         drift = float(_drift_map(reference_cells(reference, tiles), low)[0])
@@ -93,7 +97,7 @@ def seam_check(
     worst = _worst(cells)
     check = SeamCheck(
         *found,
-        undisturbed=(plain[0], plain[1], plain[2], plain[3]),
+        undisturbed=plain,
         overlap_mean=255 * apart.mean,
         overlap_p99=255 * apart.p99,
         worst=worst,
@@ -101,7 +105,7 @@ def seam_check(
         drift=drift,
     )
     sentence = _sentence(check)
-    return check if sentence is None else SeamCheck(**{**check.__dict__, "warning": sentence})
+    return check if sentence is None else replace(check, warning=sentence)
 
 
 def heat_map(
@@ -157,7 +161,7 @@ def _drawn(low: FloatArray, heat: FloatArray, tiles: Tiles, long_side: int) -> A
     return drawn
 
 
-def _figures(pixels: Array, borders: tuple[Border, ...]) -> tuple[SeamFigure, SeamFigure, SeamFigure, SeamFigure]:
+def _figures(pixels: Array, borders: tuple[Border, ...]) -> Figures:
     if not borders:
         nothing = SeamFigure(math.nan, math.nan)
         return nothing, nothing, nothing, nothing
@@ -170,13 +174,14 @@ def _figures(pixels: Array, borders: tuple[Border, ...]) -> tuple[SeamFigure, Se
 
 
 def _undisturbed(
-    pixels: Array, tiles: Tiles, borders: tuple[Border, ...]
-) -> tuple[SeamFigure, SeamFigure, SeamFigure, SeamFigure]:
-    """The figures of the same picture with the strip around each border taken from the tile on its near side alone.
+    pixels: Array, tiles: Tiles, borders: tuple[Border, ...], found: Figures
+) -> tuple[float, float, float, float]:
+    """The ratios of the same picture with the strip around each border in turn taken from one tile alone.
 
     A tile knows what lies beyond its core; that is what the picture looks like without a border.
     """
-    near = np.array(pixels) if not isinstance(pixels, np.memmap) else pixels
+    sums, length = np.zeros(4), 0
+    near = pixels if isinstance(pixels, np.memmap) else np.array(pixels)  # a map is copied on writing, page by page
     for border in borders:
         reach = Box(border.line - _NEAR, border.lo, border.line + _NEAR, border.hi)
         if not border.vertical:
@@ -184,9 +189,19 @@ def _undisturbed(
         reach = reach & tiles.frame
         owner = next((t for t in tiles.tiles if t.read.contains(reach)), None)
         if owner is None:
-            return _figures(pixels, ())
+            return (math.nan,) * 4
+        kept = near[reach.slices].copy()
         near[reach.slices] = to_dtype(tiles.read(owner.index, reach), near.dtype)
-    return _figures(near, borders)
+        alone = _figures(near, (replace(border, controls=()),))
+        near[reach.slices] = kept
+        sums += [(border.hi - border.lo) * figure.border for figure in alone]
+        length += border.hi - border.lo
+    if not length:
+        return (math.nan,) * 4
+    grad, ramp, grad_solar, ramp_solar = (
+        SeamFigure(float(total) / length, figure.control).ratio for total, figure in zip(sums, found, strict=True)
+    )
+    return grad, ramp, grad_solar, ramp_solar
 
 
 def _sentence(check: SeamCheck) -> str | None:

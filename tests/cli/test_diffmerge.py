@@ -1,0 +1,52 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from segtile.raster import open_raster
+
+
+@pytest.fixture
+def pair(tmp_path, ring_scene):
+    """An original with a profile, resolution and transparency, and an edit of it."""
+    picture, _ = ring_scene
+    alpha = np.full(picture.shape[:2], 255, np.uint8)
+    alpha[:50] = 128
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    original, edited = tmp_path / "ring.png", tmp_path / "edit.png"
+    Image.fromarray(np.dstack([picture, alpha])).save(original, icc_profile=profile, dpi=(300, 300))
+    changed = picture.copy()
+    changed[500:600, 100:250] -= 60
+    Image.fromarray(np.dstack([changed, alpha])).save(edited, icc_profile=profile)
+    return original, edited
+
+
+def test_merges_what_changed_and_keeps_the_rest(run, pair, tmp_path):
+    out = tmp_path / "made" / "merged.png"
+    code, text, _ = run("diffmerge", *pair, "-o", out, "--json", "-q")
+    assert code == 0
+    row = json.loads(text)
+    assert len(row["changes"]) == 1
+    assert row["tone"] == "none"
+    with open_raster(out) as merged, open_raster(pair[0]) as original:
+        a, b = (r.strip(0, 700) for r in (merged, original))
+        assert merged.info.icc == original.info.icc
+        assert merged.info.dpi == pytest.approx((300, 300), abs=0.5)
+        assert (merged.alpha_strip(0, 700) == original.alpha_strip(0, 700)).all()
+    assert (a[:450] == b[:450]).all()
+    assert np.abs(a.astype(int) - b)[520:580, 120:230].mean() == pytest.approx(60, abs=2)
+
+
+def test_says_what_is_wrong(run, pair, tmp_path):
+    assert run("diffmerge", *pair, "-o", pair[0])[0] == 2
+    code, _, error = run("diffmerge", *pair, "-o", tmp_path / "merged.bmp")
+    assert code == 2
+    assert ".png, .tif or .webp" in error
+    (tmp_path / "there.png").write_bytes(b"x")
+    assert run("diffmerge", *pair, "-o", tmp_path / "there.png")[0] == 2
+    small = tmp_path / "small.png"
+    Image.open(pair[1]).resize((300, 200)).save(small)
+    code, _, error = run("diffmerge", pair[0], small, "-o", tmp_path / "m.png")
+    assert code == 2
+    assert "300x200" in error

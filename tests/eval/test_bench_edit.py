@@ -1,0 +1,13 @@
+from eval.bench_edit import main, poisson_cost
+
+
+def test_prints_a_row_for_every_method(capsys):
+    assert main(["--long-side", "240", "--tile", "144", "--overlap", "48", "--seeds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in lines if line.startswith("| ")}
+    assert {"linear", "poisson", "corrected, linear, swap"} <= set(rows)
+    assert float(rows["corrected, linear, swap"][2]) < float(rows["linear"][2])
+
+
+def test_measures_the_cost_of_poisson():
+    assert "| poisson, exact |" in poisson_cost(1100)
