@@ -156,7 +156,8 @@ def _cleaned(strong: BoolArray, weak: BoolArray, least: int) -> BoolArray:
     kept[0] = False
     mask = cv2.morphologyEx(kept[parts].astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     mask = _without_small(mask, least, 8)
-    return np.asarray(_without_small(1 - mask, least, 4) == 0, np.bool_)
+    around = cv2.copyMakeBorder(1 - mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)  # what reaches the frame is no hole
+    return np.asarray(_without_small(around, least, 4)[1:-1, 1:-1] == 0, np.bool_)
 
 
 def _without_small(mask: Array, least: int, connectivity: int) -> Array:

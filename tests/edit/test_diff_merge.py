@@ -59,6 +59,17 @@ def test_the_same_picture_and_a_cast_are_no_edit(photo):
         assert (out == photo).all()
 
 
+def test_tiny_grey_and_cmyk_pictures(calm):
+    tiny = np.full((5, 7, 3), 100, np.uint8)
+    assert merged(tiny, tiny.copy())[0].boxes == ()
+    grey = calm[..., 0].copy()
+    edited = grey.copy()
+    edited[100:200, 100:300] += 30
+    found, out = merged(grey[..., None], edited + np.uint8(9))
+    assert found.change.tone.name == "offset"
+    assert np.abs(out[..., 0].astype(int) - edited).max() <= 1
+
+
 def test_holes_stay_holes(calm):
     where = np.zeros(calm.shape[:2], bool)
     where[100:400, 100:400] = True
