@@ -26,6 +26,9 @@ from segtile.types import Array, BoolArray, Box, FloatArray, Progress, Tile, no_
 
 Floats = npt.NDArray[np.float64]
 
+#: Delta E that drift may cut off at the ends of the range, where no correction brings it back.
+CUT_OFF = 6.0
+_CLIPPED = 252 / 255
 _LEAST, _MOST = 0.8, 1.25  # a gain beyond these is no drift
 
 
@@ -61,7 +64,7 @@ def fit_drift(
     *,
     tilt: bool = True,
     mix: bool = False,
-    limit: float = 12.0,
+    limit: float = 20.0,
     on_progress: Progress = no_progress,
 ) -> Corrections:
     """Find how each tile drifted in colour.
@@ -192,11 +195,11 @@ def _limited(cells: Cells, matrix: Floats, offset: Floats, tilts: Floats, limit:
 
 
 def _everywhere(cells: Cells, given: FloatArray) -> bool:
-    """Whether tiles differ from the original by a common shift rather than each by its own: three standard errors."""
+    """Whether tiles differ from the original by a common shift rather than each by its own: 4.5 standard errors."""
     shifts = np.array([np.median((t.mean - given[t.box.slices]).reshape(-1, given.shape[2]), 0) for t in cells.tiles])
     n = len(shifts)
     error = shifts.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(given.shape[2])
-    return bool((np.abs(shifts.mean(axis=0)) > 3 * error + 0.1 / 255).any())
+    return bool((np.abs(shifts.mean(axis=0)) > 4.5 * error + 0.1 / 255).any())
 
 
 def _changed(cells: Cells, wanted: FloatArray, corrected: list[FloatArray]) -> BoolArray:
@@ -206,7 +209,11 @@ def _changed(cells: Cells, wanted: FloatArray, corrected: list[FloatArray]) -> B
         for tile, mean in zip(cells.tiles, corrected, strict=True)
     )
     picture, known = Cells(cells.frame, cells.size, tiles).picture()
-    return np.asarray(where_changed(wanted, picture, _noise_limit(wanted, picture, known)) | ~known, np.bool_)
+    raw, _ = cells.picture()
+    clipped = ((raw > _CLIPPED) | (raw < 1 - _CLIPPED)).any(axis=2)
+    limit = np.full(clipped.shape, _noise_limit(wanted, picture, known), np.float32)
+    limit[clipped] = CUT_OFF
+    return np.asarray(where_changed(wanted, picture, limit) | ~known, np.bool_)
 
 
 def _noise_limit(wanted: FloatArray, picture: FloatArray, known: BoolArray) -> float:

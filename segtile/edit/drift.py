@@ -20,13 +20,13 @@ SIGMA = 64.0
 _GROW = 2  # cells around a change that may hold some of it
 
 
-def where_changed(wanted: FloatArray, found: FloatArray, limit: float = WANTED) -> BoolArray:
+def where_changed(wanted: FloatArray, found: FloatArray, limit: float | FloatArray = WANTED) -> BoolArray:
     """The cells that an edit means to be different: those far from the original, and their neighbours.
 
     Args:
         wanted: (rows, columns, bands) float32, the original's cell means (after the edit's global tone).
         found: the edit's.
-        limit: delta E.
+        limit: delta E, one or (rows, columns).
     """
     apart = distance(wanted, found)
     odd = (apart > limit).astype(np.uint8)

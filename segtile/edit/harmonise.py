@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from segtile.edit.colour import Corrections, corrected, fit_drift
+from segtile.edit.colour import CUT_OFF, Corrections, corrected, fit_drift
 from segtile.edit.light import to_dtype
 from segtile.edit.swap import swap_low
 from segtile.edit.tiles import Rows, RowSource, Tiles
@@ -45,8 +45,15 @@ def harmonised(
     touched = any(corrections.touches(k) for k in range(len(tiles.tiles)))
     rows = blend(corrected(tiles, corrections, dtype=finer) if touched else tiles)
     if reference is not None:
-        return (
-            swap_low(rows, reference, corrections.changed, tiles.frame, tone=corrections.tone, dtype=tiles.dtype),
-            corrections,
+        # what was changed is known by now; what drift cut off is not, and is the original's to give
+        swapped = swap_low(
+            rows,
+            reference,
+            corrections.changed,
+            tiles.frame,
+            tone=corrections.tone,
+            limit=CUT_OFF,
+            dtype=tiles.dtype,
         )
+        return swapped, corrections
     return ((y0, to_dtype(part, tiles.dtype)) for y0, part in rows), corrections
