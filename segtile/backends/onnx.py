@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segtile.errors import BackendMissing, BadInput, ModelError
-from segtile.types import FloatArray
+from segtile.types import Array, FloatArray
 
 _log = logging.getLogger("segtile")
-_CUDA = "CUDAExecutionProvider"
+#: The provider that runs a graph on an NVIDIA card.
+CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
-_ELEMENT = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+#: The element types that a picture may be given in.
+ELEMENT: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-class OnnxModel:
-    """A graph with one image input, ready to run.
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph: its name, its element type as onnxruntime spells it, and its shape.
 
-    Names, shapes and the element type are the graph's own. `provider` is the execution provider that runs it.
+    The shape holds None where the graph leaves an axis open, and is empty where the graph says nothing of it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join('?' if side is None else str(side) for side in self.shape)})"
+
+
+class OnnxGraph:
+    """A graph and its session: any inputs, any outputs.
+
+    `inputs` and `outputs` are the graph's own; `metadata` is what its maker wrote into it, unchecked text; `provider`
+    is the execution provider that runs it.
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
@@ -34,7 +54,7 @@ class OnnxModel:
         Raises:
             BackendMissing: onnxruntime is not installed, or has no CUDA and the device asks for it.
             BadInput: `device` is none of the above.
-            ModelError: the file is not a graph that onnxruntime can load, or does not take one image.
+            ModelError: the file is not a graph that onnxruntime can load.
         """
         ort = _runtime()
         providers = _providers(device)
@@ -47,18 +67,74 @@ class OnnxModel:
             self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime raises pybind types of its own, which share no base but this
             raise ModelError(f"onnxruntime cannot load {path}: {_first_line(error)}") from error
-        self._path = path
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4:
-            raise ModelError(f"{path} takes {[i.name for i in inputs]}: one image (1, 3, height, width) is expected")
-        if inputs[0].type not in _ELEMENT:
-            raise ModelError(f"{path} takes {inputs[0].type}: float or float16 is expected")
-        self._input = inputs[0].name
-        self._dtype = _ELEMENT[inputs[0].type]
-        self.input_size = _fixed_size(inputs[0].shape)
-        self.output_names = tuple(str(o.name) for o in self._session.get_outputs())
+        self.path = path
+        self.inputs = tuple(_port(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_port(node) for node in self._session.get_outputs())
+        self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider = str(self._session.get_providers()[0])
         self._check_device(device, len(providers) > 1)
+
+    def run(self, feeds: dict[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Run the graph.
+
+        Args:
+            feeds: one array for each input, by name; numbers are cast to the type that the graph takes.
+            outputs: names of the outputs that are wanted.
+
+        Returns:
+            Those outputs, in that order, in the graph's own types and shapes.
+
+        Raises:
+            ModelError: the graph fails to run on these arrays.
+        """
+        kinds = {port.name: ELEMENT.get(port.kind) for port in self.inputs}
+        ready = {name: value.astype(kinds.get(name) or value.dtype, copy=False) for name, value in feeds.items()}
+        try:
+            return list(self._session.run(list(outputs), ready))
+        except Exception as error:  # as above
+            raise ModelError(f"{self.path} failed to run: {_first_line(error)}") from error
+
+    def picture_input(self) -> Port:
+        """The one input of a graph that takes a batch of pictures (n, channels, height, width).
+
+        Raises:
+            ModelError: the graph takes something else.
+        """
+        if len(self.inputs) != 1 or len(self.inputs[0].shape) != 4:
+            raise ModelError(
+                f"{self.path} takes {[i.name for i in self.inputs]}: one image (1, 3, height, width) is expected"
+            )
+        if self.inputs[0].kind not in ELEMENT:
+            raise ModelError(f"{self.path} takes {self.inputs[0].kind}: float or float16 is expected")
+        return self.inputs[0]
+
+    def _check_device(self, device: str, wanted_cuda: bool) -> None:
+        """Onnxruntime goes on with the CPU where CUDA does not start; say so, or refuse where CUDA was asked for."""
+        if not wanted_cuda or self.provider == CUDA:
+            return
+        if device != "auto":
+            raise BackendMissing(
+                f"device '{device}': onnxruntime's CUDA provider does not start here; check the driver and the CUDA "
+                "libraries that onnxruntime-gpu needs, or use --device cpu"
+            )
+        _log.warning("onnxruntime's CUDA provider does not start here: %s runs on the CPU", self.path.name)
+
+
+class OnnxModel:
+    """A graph with one image input, run on one image at a time.
+
+    Names, shapes and the element type are the graph's own. `provider` is the execution provider that runs it.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
+        """Load a graph; arguments and errors as of `OnnxGraph`, and a ModelError where it does not take one image."""
+        self._graph = OnnxGraph(path, device, threads)
+        taken = self._graph.picture_input()
+        self._input = taken.name
+        height, width = taken.shape[2:]
+        self.input_size = None if width is None or height is None else (width, height)
+        self.output_names = tuple(port.name for port in self._graph.outputs)
+        self.provider = self._graph.provider
 
     def run(self, image: FloatArray, output: str | int = 0) -> FloatArray:
         """Run the graph on one prepared image.
@@ -73,23 +149,8 @@ class OnnxModel:
         Raises:
             ModelError: the graph has no such output, or fails to run on this image.
         """
-        name = self._name(output)
-        try:
-            (value,) = self._session.run([name], {self._input: image[None].astype(self._dtype, copy=False)})
-        except Exception as error:  # as above
-            raise ModelError(f"{self._path} failed to run: {_first_line(error)}") from error
+        (value,) = self._graph.run({self._input: image[None]}, [self._name(output)])
         return np.asarray(value, np.float32)[0]
-
-    def _check_device(self, device: str, wanted_cuda: bool) -> None:
-        """Onnxruntime goes on with the CPU where CUDA does not start; say so, or refuse where CUDA was asked for."""
-        if not wanted_cuda or self.provider == _CUDA:
-            return
-        if device != "auto":
-            raise BackendMissing(
-                f"device '{device}': onnxruntime's CUDA provider does not start here; check the driver and the CUDA "
-                "libraries that onnxruntime-gpu needs, or use --device cpu"
-            )
-        _log.warning("onnxruntime's CUDA provider does not start here: %s runs on the CPU", self._path.name)
 
     def _name(self, output: str | int) -> str:
         if isinstance(output, str):
@@ -97,7 +158,7 @@ class OnnxModel:
                 return output
         elif 0 <= output < len(self.output_names):
             return self.output_names[output]
-        raise ModelError(f"{self._path} has no output {output!r}; it has {', '.join(self.output_names)}")
+        raise ModelError(f"{self._graph.path} has no output {output!r}; it has {', '.join(self.output_names)}")
 
 
 def available_providers() -> list[str]:
@@ -115,14 +176,14 @@ def _providers(device: str) -> list[Any]:
     if kind == "cpu" and not index:
         return [_CPU]
     if kind == "auto" and not index:
-        return [_CUDA, _CPU] if _CUDA in available else [_CPU]
+        return [CUDA, _CPU] if CUDA in available else [_CPU]
     if kind != "cuda" or not (index.isdigit() or device == "cuda"):
         raise BadInput(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
-    if _CUDA not in available:
+    if CUDA not in available:
         raise BackendMissing(
             f"device '{device}' needs onnxruntime with CUDA; it is installed by: pip install segtile[gpu]"
         )
-    return [(_CUDA, {"device_id": int(index or 0)}), _CPU]
+    return [(CUDA, {"device_id": int(index or 0)}), _CPU]
 
 
 def _runtime() -> Any:
@@ -135,10 +196,10 @@ def _runtime() -> Any:
     return onnxruntime
 
 
-def _fixed_size(shape: list[Any]) -> tuple[int, int] | None:
-    """(width, height) where the graph fixes them, else None."""
-    height, width = shape[2], shape[3]
-    return (width, height) if isinstance(width, int) and isinstance(height, int) else None
+def _port(node: Any) -> Port:
+    # an open axis is a name or None; some exporters write -1
+    sides = tuple(side if isinstance(side, int) and side >= 0 else None for side in node.shape or [])
+    return Port(str(node.name), str(node.type), sides)
 
 
 def _first_line(error: BaseException) -> str:
