@@ -140,7 +140,7 @@ def _cover(coarse: CoarseMap, label: int, box: Box, size: _Slice) -> Iterator[Pa
 
 
 def _runs(coarse: CoarseMap, label: int, row: Box, gap: int) -> list[tuple[int, int]]:
-    """Where an object lies along x within some rows: frame px (x0, x1) of its parts that are at least `gap` px apart."""
+    """Where an object lies along x within some rows: (x0, x1) frame px of its parts, more than `gap` px apart."""
     cells = coarse.to_map(row)
     columns = cells.x0 + np.flatnonzero((coarse.labels[cells.slices] == label).any(axis=0))
     if not columns.size:
