@@ -56,7 +56,7 @@ def detect(
         fusion: "strip" joins pieces that agree where two slices overlap; "greedy-nmm", "nmm" and "nms" are SAHI's.
         metric: "IOS" or "IOU", for SAHI's.
         threshold: overlap from which boxes are one object's.
-        confidence: detections below this score are left out.
+        confidence: detections with a score below this are left out; SAHI's models and callables may have left out more.
         class_agnostic: fuse detections of different classes too.
         coarse: a pass over the whole picture by name, or its map; pieces are then held together by its objects.
         device: "auto", "cpu", "cuda", "cuda:1".

@@ -9,7 +9,6 @@ from typing import Any
 from segtile._callable import make_callable
 from segtile.backends.detectors import open_detector
 from segtile.detection import DetectionResult
-from segtile.errors import BadInput
 from segtile.grid.regions import Polygon
 from segtile.refine import get_refiner
 from segtile.resources import Clock
@@ -73,8 +72,6 @@ def segment(
     refiner = None if refine is None or refine == "none" else get_refiner(refine)
     soft = refiner is not None  # edges that are going to be refined start from probabilities, not from bits
     detector = open_detector(model, confidence=confidence, device=device, soft=soft)
-    if not detector.masks:
-        raise BadInput(f"the model {detector.name} gives boxes and no masks: use segtile detect, or a model with masks")
     clock = Clock()
     with opened(image) as raster:
         sliced = find(raster, detector, settings, clock, on_progress, masks=True)

@@ -32,6 +32,7 @@ class Sliced:
 
     plan: SlicePlan
     found: Found
+    names: tuple[str, ...]
     instances: tuple[Instance, ...]
 
 
@@ -76,11 +77,12 @@ def find(
     )
     with clock.stage("detect"):
         found = run_windows(raster, plan.windows, detector, on_progress, confidence=settings.confidence, masks=masks)
+    names = _names(detector.names, found)
     with clock.stage("fuse"):
         fused = fuse(
             found.pieces,
             plan.tiles,
-            detector.names,
+            names,
             method=settings.fusion,
             metric=settings.metric,
             threshold=settings.threshold,
@@ -89,7 +91,13 @@ def find(
             frame=frame,
         )
     inside = [one for one in fused if regions is None or regions.meets(one.box)]
-    return Sliced(plan, found, tuple(dataclasses.replace(one, id=i) for i, one in enumerate(inside, start=1)))
+    return Sliced(plan, found, names, tuple(dataclasses.replace(one, id=i) for i, one in enumerate(inside, start=1)))
+
+
+def _names(known: tuple[str, ...], found: Found) -> tuple[str, ...]:
+    """The classes' names; one that the detector has no name for is called by its index."""
+    most = int(found.pieces.labels.max(initial=-1)) + 1
+    return known + tuple(str(index) for index in range(len(known), most))
 
 
 def _look(raster: Raster, settings: SliceSettings, on_progress: Progress) -> CoarseMap | None:
@@ -130,4 +138,4 @@ def result_of(
         model_digest=digest_of(detector),
         warnings=tuple(dict.fromkeys((*raster.warnings, *notes_of(detector), *plan.warnings, *found.warnings, *notes))),
     )
-    return DetectionResult(info=info, instances=instances, names=detector.names, tiles=plan.tiles, row=row)
+    return DetectionResult(info=info, instances=instances, names=sliced.names, tiles=plan.tiles, row=row)

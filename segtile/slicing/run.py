@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from segtile.backends.detectors import Faults, checked
+from segtile.backends.check import Faults, checked
 from segtile.detected import ByteArray, Detections, Detector
-from segtile.errors import ModelError, ReadError
+from segtile.errors import BadInput, ModelError, ReadError
 from segtile.slicing.place import in_frame, joined, only
 from segtile.slicing.plan import Window
 from segtile.slicing.read import read_window
@@ -46,8 +46,9 @@ def run_windows(
     Raises:
         ReadError: none of the windows could be read.
         ModelError: the detector failed on every window.
+        BadInput: `masks` are wanted and the detector gives none, which some only show with their first answer.
     """
-    run = _Run(raster.info.frame, detector, confidence, masks and detector.masks)
+    run = _Run(raster.info.frame, detector, confidence, masks)
     on_progress(0, len(windows), "detect")
     done = 0
     for batch in _batches(_read_ahead(raster, windows, 2 * max(1, detector.batch)), max(1, detector.batch)):
@@ -68,7 +69,7 @@ class _Run:
     confidence: float
     masks: bool
     parts: list[Detections] = field(default_factory=list)
-    faults: list[Faults] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
     unread: list[tuple[Window, ReadError]] = field(default_factory=list)
     failed: list[tuple[Window, Exception]] = field(default_factory=list)
 
@@ -90,10 +91,19 @@ class _Run:
                     self.show([one])
             return
         for (window, pixels), answer in zip(shown, answers, strict=True):
-            sound, faults = checked(answer, pixels.shape[:2], self.detector.names)
-            self.faults.append(faults)
-            wanted = only(sound, sound.scores >= self.confidence, self.masks)
-            self.parts.append(in_frame(wanted, window, self.frame))
+            self._take(window, pixels, answer)
+
+    def _take(self, window: Window, pixels: ByteArray, answer: Detections) -> None:
+        try:
+            sound, faults = checked(answer, (pixels.shape[0], pixels.shape[1]), self.detector.names)
+        except ModelError as error:
+            self.failed.append((window, error))
+            return
+        if self.masks and len(sound) and sound.masks is None:
+            raise BadInput(f"{self.detector.name} gives boxes and no masks: detect takes it, segment needs masks")
+        self.faults += faults
+        wanted = only(sound, sound.scores >= self.confidence, self.masks)
+        self.parts.append(in_frame(wanted, window, self.frame))
 
     def found(self, total: int) -> Found:
         """All of it, or an error where no window gave an answer."""
@@ -115,14 +125,8 @@ class _Run:
                 f"{self.detector.name} failed on {len(self.failed)} of {total} slices, first {_place(where)} with "
                 f"{type(reason).__name__}: {reason}"
             )
-        warnings += _counted(self.faults)
+        warnings += self.faults.sentences()
         return Found(joined(self.parts, self.masks), len(self.parts), tuple(warnings))
-
-
-def _counted(faults: Sequence[Faults]) -> list[str]:
-    """What was wrong with answers, over all windows."""
-    sentences = [sentence for one in faults for sentence in one.sentences()]
-    return [f"{sentence} (in {n} slices)" if n > 1 else sentence for sentence, n in Counter(sentences).items()]
 
 
 def _place(window: Window) -> str:

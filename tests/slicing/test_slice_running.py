@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from detect_fakes import Fake, blobs
 
-from segtile.errors import ModelError, ReadError
+from segtile.detected import CropMask
+from segtile.errors import BadInput, ModelError, ReadError
 from segtile.raster import open_raster
 from segtile.slicing import plan_slices, run_windows
-from segtile.types import no_progress
+from segtile.types import Box, no_progress
 
 PICTURE = blobs(700, 900, 1)
 
@@ -149,7 +150,53 @@ def test_answers_that_make_no_sense_are_dropped_and_counted():
     assert 0 < len(got.pieces) < len(whole.pieces)
     assert np.isfinite(got.pieces.boxes).all()
     assert got.answered == len(windows)
-    assert got.warnings
+    assert len(got.warnings) == 2
+    assert "no number" in got.warnings[0]
+    assert "class" in got.warnings[1]
+
+
+@pytest.mark.parametrize("what", ["boxes", "no Detections", "masks"])
+def test_an_answer_of_a_wrong_shape_is_a_failed_window(what):
+    shown = []
+
+    def change(window, found):
+        shown.append(window)
+        if len(shown) != 3:
+            return found
+        if what == "boxes":
+            return dataclasses.replace(found, boxes=np.zeros((len(found) + 1, 4), np.float32))
+        return [] if what == "no Detections" else dataclasses.replace(found, masks=(None,) * 99)
+
+    windows = plan(Fake())
+    whole = run_windows(open_raster(PICTURE), windows, Fake(), no_progress)
+    got = run_windows(open_raster(PICTURE), windows, Fake(change=change), no_progress)
+    assert got.answered == len(windows) - 1
+    assert np.array_equal(got.pieces.boxes, whole.pieces.boxes[whole.pieces.tiles != 2])
+    assert "failed on 1 of" in got.warnings[0]
+
+
+def test_masks_of_the_wrong_size_and_boxes_outside_are_counted():
+    def change(window, found):
+        if not len(found):
+            return found
+        boxes = found.boxes.copy()
+        boxes[-1] += 10_000
+        frame = Box.frame(window.shape[1] + 1, window.shape[0])
+        wrong = CropMask(found.masks[0].box, found.masks[0].packed, frame)
+        return dataclasses.replace(found, boxes=boxes, masks=(wrong, *found.masks[1:]))
+
+    windows = plan(Fake())
+    got = run_windows(open_raster(PICTURE), windows, Fake(change=change), no_progress)
+    assert got.answered == len(windows)
+    assert any("outside" in sentence for sentence in got.warnings)
+    assert any("mask" in sentence for sentence in got.warnings)
+
+
+def test_a_detector_without_masks_is_told_from_one_with_masks_by_its_first_answer():
+    windows = plan(Fake())
+    with pytest.raises(BadInput, match="gives boxes and no masks"):
+        run_windows(open_raster(PICTURE), windows, Fake(masks=False), no_progress)
+    assert len(run_windows(open_raster(PICTURE), windows, Fake(masks=False), no_progress, masks=False).pieces)
 
 
 def test_too_few_answers_are_a_failure():
