@@ -16,7 +16,7 @@ from segtile.merge import AlphaStore
 from segtile.refine import Refiner, make_input
 from segtile.slicing.plan import SlicePlan
 from segtile.solar.channels import needs_background
-from segtile.types import AlphaArray, Array, BoolArray, Box, CoarseMap, Progress, Raster
+from segtile.types import AlphaArray, Array, BoolArray, Box, CoarseMap, FloatArray, Progress, Raster
 
 _OFF = 6  # px of what the detector saw by which its mask may be off: networks draw masks at a quarter of that
 _MAP_SIDE = 2048  # cells of one instance's map, at most
@@ -28,8 +28,9 @@ def refine_edges(
     """Work the edge of every instance over with a refiner of the cut-out.
 
     The mask takes the coarse map's place: along its edge lies a band as wide as the slices it was seen in make
-    it coarse, tiles follow that band, and outside it nothing changes. What another instance holds and this one does
-    not stays the other's. Boxes become those of the new masks.
+    it coarse, tiles follow that band, and outside it nothing changes. Refiners tell objects from background and not
+    from each other, so where two instances meet, their border stays as the model drew it. Boxes become those of the
+    new masks.
 
     Returns:
         The instances in their order, and the refiner's notes. One whose refined mask would be empty keeps its own.
@@ -58,7 +59,8 @@ def _refined(
     if one.mask is None or one.mask.box.empty:
         return one, []
     window = one.mask.box.expand(band + refiner.halo, one.mask.frame)
-    seen = _map(one, others, window, band)
+    near = [o for o in others if o is not one and o.mask is not None and not (o.mask.box & window).empty]
+    seen = _map(one.mask, near, window, band)
     grid = plan_aligned(seen, refiner.tile, refiner.halo)
     part = _Part(raster, window)
     notes: list[str] = []
@@ -69,6 +71,8 @@ def _refined(
             notes += patch.notes
         seams = store.finish()
         alpha = store.window(seen.frame)
+    if near:
+        alpha[~_own(one, near, window, seen)] = 0
     mask = _mask_of(alpha, window, one.mask)
     if mask is None:
         return one, [*notes, f"the refiner {refiner.name} left nothing of instance {one.id}, which keeps its mask"]
@@ -77,24 +81,47 @@ def _refined(
     return dataclasses.replace(one, mask=mask, box=corners), notes + ([seams.warning] if seams.warning else [])
 
 
-def _map(one: Instance, others: Sequence[Instance], window: Box, band: int) -> CoarseMap:
-    """One instance's mask as a coarse map of its window; `band` px on either side of its edge are unsure."""
-    assert one.mask is not None
-    values = _over(one.mask, window)
-    taken = np.zeros(values.shape, np.bool_)
-    for other in others:
-        if other is not one and other.mask is not None and not (other.mask.box & window).empty:
-            taken |= _over(other.mask, window) >= 128
-    taken &= values < 128
+def _map(own: CropMask, near: Sequence[Instance], window: Box, band: int) -> CoarseMap:
+    """A mask and its neighbours' as a coarse map of a window; unsure within `band` px of the background, near `own`."""
     scale = max(1, math.ceil(max(window.width, window.height) / _MAP_SIDE))
     size = (-(-window.width // scale), -(-window.height // scale))
+    values = _over(own, window)
+    radius = math.ceil(band / scale)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    beside = cv2.dilate(cv2.resize(values, size, interpolation=cv2.INTER_AREA), disc) >= 128
+    for other in near:
+        assert other.mask is not None
+        np.maximum(values, _over(other.mask, window), out=values)
     prob = cv2.resize(values, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-    free = cv2.resize(taken.view(np.uint8), size, interpolation=cv2.INTER_AREA) == 0
-    unsure = _near_edge(prob >= 0.5, math.ceil(band / scale)) & free
-    prob = np.where(free | (prob >= 0.5), prob, np.float32(0))
+    inside = (prob >= 0.5).view(np.uint8)
+    unsure = (cv2.dilate(inside, disc) != cv2.erode(inside, disc)) & beside
     labels = ((prob >= 0.5) | unsure).astype(np.int32)
     frame = Box.frame(window.width, window.height)
     return CoarseMap(prob, unsure, labels, float(scale), frame, source="instance")
+
+
+def _own(one: Instance, near: Sequence[Instance], window: Box, seen: CoarseMap) -> BoolArray:
+    """(h, w) bool over a window: what may be this instance's, because it was or because no other is as near."""
+    assert one.mask is not None
+    h, w = seen.prob.shape
+    own, theirs = _over(one.mask, window) >= 128, np.zeros((window.height, window.width), np.bool_)
+    nearest = _distance(own, (w, h))
+    free = np.ones((h, w), np.bool_)
+    for other in near:
+        assert other.mask is not None
+        bits = _over(other.mask, window) >= 128
+        theirs |= bits
+        away = _distance(bits, (w, h))
+        # of two that are equally near the earlier one has it, so that never both do
+        free &= (nearest <= away) if one.id < other.id else (nearest < away)
+    rows, columns = seen.cells(seen.frame)
+    return own | (~theirs & free[np.ix_(rows, columns)])
+
+
+def _distance(bits: BoolArray, size: tuple[int, int]) -> FloatArray:
+    """How far each cell of a map of `size` is from the mask, in cells."""
+    cells = cv2.resize(bits.view(np.uint8), size, interpolation=cv2.INTER_AREA)
+    return cv2.distanceTransform((cells == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _over(mask: CropMask, window: Box) -> ByteArray:
@@ -104,13 +131,6 @@ def _over(mask: CropMask, window: Box) -> ByteArray:
     values = mask.soft if mask.soft is not None else mask.bits.view(np.uint8) * np.uint8(255)
     out[common.within(window).slices] = values[common.within(mask.box).slices]
     return out
-
-
-def _near_edge(inside: BoolArray, radius: int) -> BoolArray:
-    """Cells within `radius` of the border between inside and outside."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    cells = inside.view(np.uint8)
-    return np.asarray(cv2.dilate(cells, disc) != cv2.erode(cells, disc))
 
 
 def _mask_of(alpha: AlphaArray, window: Box, old: CropMask) -> CropMask | None:
