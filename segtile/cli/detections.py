@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segtile.cli import options as o
 from segtile.cli.pictures import Job, jobs_for
 from segtile.cli.run import run
 from segtile.errors import BadInput
@@ -74,13 +75,41 @@ Overlay = Annotated[bool, typer.Option("--overlay/--no-overlay", help="A drawing
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:1.")]
 
 
-def scales_of(given: list[str] | None) -> tuple[Scale, ...]:
-    """The values of --scale.
+def settings_of(
+    slice_: int | None,
+    overlap: float,
+    grid: o.GridKind,
+    scales: list[str] | None,
+    roi: list[str] | None,
+    coarse: str | None,
+    fusion: FusionKind,
+    metric: MetricKind,
+    threshold: float,
+    confidence: float,
+    class_agnostic: bool,
+) -> dict[str, Any]:
+    """The keywords of `segtile.detect` that say how slices are looked at.
 
     Raises:
-        BadInput: one is neither a number nor "full".
+        BadInput: one of them makes no sense for any picture.
     """
-    return tuple(_scale(text) for text in given or ["1"])
+    from segtile.slicing import SliceSettings
+
+    settings: dict[str, Any] = {
+        "slice": slice_,
+        "overlap": overlap,
+        "grid": grid.value,
+        "scales": tuple(_scale(text) for text in scales or ["1"]),
+        "roi": [_region(text) for text in roi] if roi else None,
+        "fusion": fusion.value,
+        "metric": metric.value,
+        "threshold": threshold,
+        "confidence": confidence,
+        "class_agnostic": class_agnostic,
+        "coarse": coarse,
+    }
+    SliceSettings(**settings)
+    return settings
 
 
 def _scale(text: str) -> Scale:
@@ -90,15 +119,6 @@ def _scale(text: str) -> Scale:
         return float(text)
     except ValueError:
         raise BadInput(f"--scale takes a number or full, not {text!r}") from None
-
-
-def regions_of(given: list[str] | None) -> list[Box | Polygon] | None:
-    """The values of --roi as boxes (four whole numbers) and polygons (six numbers or more); None where none is given.
-
-    Raises:
-        BadInput: one is neither.
-    """
-    return [_region(text) for text in given] if given else None
 
 
 def _region(text: str) -> Box | Polygon:

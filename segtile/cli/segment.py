@@ -36,30 +36,16 @@ def segment(
 ) -> None:
     """Find objects with masks by slices: COCO json, holes kept, and a drawing."""
     log_to_stderr(verbose)
-    scale, region = d.scales_of(scales), d.regions_of(roi)
+    settings = d.settings_of(
+        slice_, overlap, grid, scales, roi, coarse, fusion, metric, threshold, confidence, class_agnostic
+    )
 
     def finder() -> d.Finder:
         from segtile.backends.detectors import open_detector
         from segtile.segment import segment as find
 
         detector = open_detector(model, confidence=confidence, device=device, soft=refine != "none")
-        return lambda raster, progress: find(
-            raster,
-            detector,
-            slice=slice_,
-            overlap=overlap,
-            grid=grid.value,
-            scales=scale,
-            roi=region,
-            fusion=fusion.value,
-            metric=metric.value,
-            threshold=threshold,
-            confidence=confidence,
-            class_agnostic=class_agnostic,
-            coarse=coarse,
-            refine=refine,
-            on_progress=progress,
-        )
+        return lambda raster, progress: find(raster, detector, **settings, refine=refine, on_progress=progress)
 
     code = d.run_detections(
         photos,

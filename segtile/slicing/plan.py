@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from segtile.errors import BadInput, OverLimit
 from segtile.grid.objects import plan_objects
 from segtile.grid.regions import Regions
-from segtile.grid.slices import renumbered, slice_grid
+from segtile.grid.slices import overlap_px, renumbered, slice_grid
 from segtile.types import Box, CoarseMap, Grid, Tile
 
 #: How large the picture is made for one pass of slices: 1.0 as it is, 0.5 half as wide and high; or all of it at once.
@@ -83,12 +83,11 @@ def plan_slices(
         BadInput: a setting makes no sense.
         OverLimit: "full" would show a huge picture to a detector that has no size of its own.
     """
+    check_slices(side, overlap, scales)
     width, height = _sides(side, input_size)
-    if not scales:
-        raise BadInput("no scale, so nothing would be looked at: give 1.0, smaller ones or full")
     windows: list[Window] = []
     uniform, why = 0, []
-    numbers = dict.fromkeys(_checked(scale) for scale in scales if scale != "full")
+    numbers = dict.fromkeys(float(scale) for scale in scales if scale != "full")
     for scale in numbers:
         slice_size = max(1, round(width / scale)), max(1, round(height / scale))
         even = slice_grid(frame, *slice_size, overlap, overlap, regions=regions)
@@ -109,18 +108,27 @@ def plan_slices(
     return SlicePlan(tuple(windows), uniform, tuple(why), () if windows or regions else (_EMPTY,))
 
 
-def _sides(side: int | tuple[int, int] | None, input_size: tuple[int, int] | None) -> tuple[int, int]:
-    chosen = side if side is not None else input_size or _SIDE
-    width, height = (chosen, chosen) if isinstance(chosen, int) else chosen
+def check_slices(side: int | tuple[int, int] | None, overlap: float, scales: Sequence[Scale]) -> None:
+    """Refuse settings that make no sense for any picture.
+
+    Raises:
+        BadInput: a slice without pixels, an overlap that is none, no scale, or a scale that is none.
+    """
+    width, height = _sides(side, None)
     if width < 1 or height < 1:
         raise BadInput(f"a slice of {width} x {height} px holds no pixel: give at least 1 px a side")
-    return width, height
+    overlap_px(width, overlap)
+    if not scales:
+        raise BadInput("no scale, so nothing would be looked at: give 1.0, smaller ones or full")
+    for scale in scales:
+        number = isinstance(scale, int | float) and math.isfinite(scale) and 0 < scale <= 1
+        if scale != "full" and not number:
+            raise BadInput(f"a scale is above 0 and at most 1, or full, not {scale!r}: a picture is never made larger")
 
 
-def _checked(scale: Scale) -> float:
-    if not isinstance(scale, int | float) or not math.isfinite(scale) or not 0 < scale <= 1:
-        raise BadInput(f"a scale is above 0 and at most 1, or full, not {scale!r}: a picture is never made larger")
-    return float(scale)
+def _sides(side: int | tuple[int, int] | None, input_size: tuple[int, int] | None) -> tuple[int, int]:
+    chosen = side if side is not None else input_size or _SIDE
+    return (chosen, chosen) if isinstance(chosen, int) else chosen
 
 
 def _aligned(coarse: CoarseMap | None, size: tuple[int, int], overlap: float, regions: Regions | None) -> Grid:

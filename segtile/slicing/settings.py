@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from segtile.errors import BadInput
 from segtile.grid.regions import Polygon
-from segtile.slicing.plan import Scale
+from segtile.slicing.plan import Scale, check_slices
 from segtile.types import Box, CoarseMap
 
 #: The catalogue's own detector.
@@ -24,7 +24,7 @@ class SliceSettings:
     """Which slices are looked at and how their answers are fused; what each means is said in `segtile.detect`.
 
     Raises:
-        BadInput: an unknown grid, method or metric, or a threshold or confidence outside 0 to 1.
+        BadInput: an unknown grid, method or metric, or a number that is out of its range.
     """
 
     slice: int | tuple[int, int] | None
@@ -47,6 +47,7 @@ class SliceSettings:
         ):
             if value not in known:
                 raise BadInput(f"there is no {what} {value!r}: use one of {', '.join(known)}")
+        check_slices(self.slice, self.overlap, self.scales)
         for what, number in (("threshold", self.threshold), ("confidence", self.confidence)):
             if not isinstance(number, int | float) or not 0 <= number <= 1:
                 raise BadInput(f"the {what} is a number from 0 to 1, not {number!r}")
