@@ -16,7 +16,7 @@ from segtile.errors import BadInput, ModelError, ReadError
 from segtile.raster import open_raster
 from segtile.types import Box
 
-PICTURE = blobs(900, 1300, 0)
+PICTURE = blobs(900, 1300, 0, ellipses=False)
 
 
 def sahi_model(confidence):
@@ -152,7 +152,7 @@ def test_every_object_once(grid):
 
 def test_the_aligned_grid_looks_where_something_is():
     picture = np.full((2000, 3000, 3), 128, np.uint8)
-    picture[300:900, 300:1300] = blobs(600, 1000, 5, count=12)
+    picture[300:900, 300:1300] = blobs(600, 1000, 5, count=12, ellipses=False)
     result = detect(picture, Fake(), slice=400, grid="aligned", coarse=coarse_of(picture), confidence=0.0)
     assert sorted(one.box for one in result.instances) == truth(picture)
     assert result.row.tiles_run < result.row.tiles_uniform / 3
@@ -179,7 +179,7 @@ def test_a_region_of_interest_costs_its_own_slices():
 def test_several_scales_are_one_answer():
     """Slices at full size cut large objects, slices at half of it miss nothing that is large: both in one call."""
     detector = Fake()
-    picture = blobs(1200, 1600, 11, count=20, least=100, most=300)
+    picture = blobs(1200, 1600, 11, count=20, least=100, most=300, ellipses=False)
     result = detect(picture, detector, slice=256, scales=(1.0, 0.5, "full"), confidence=0.0)
     assert {shape[:2] for shape in detector.shown} >= {(256, 256), (1200, 1600)}
     assert len(detector.shown) == result.row.tiles_run

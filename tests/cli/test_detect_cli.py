@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from segtile.errors import ModelError
 
-PICTURE = blobs(500, 700, 4, count=14)
+PICTURE = blobs(500, 700, 4, count=14, ellipses=False)
 
 
 @pytest.fixture
