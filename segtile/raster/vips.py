@@ -44,6 +44,7 @@ _FIELDS = (
     "jpeg-multiscan",
     "interlaced",
     "tile-width",
+    "tile-height",
 )
 _DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
 _SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}

@@ -11,6 +11,7 @@ import tifffile
 
 from segtile.errors import ReadError
 from segtile.raster import open_raster, vips
+from segtile.raster.tiled import TiledPixels
 from segtile.types import Box
 
 SIDE = 64
@@ -102,6 +103,18 @@ def test_a_window_of_a_picture_that_no_memory_holds(tmp_path):
         window = lazy.window(Box(38 * 1024 + 190, 20 * 1024 + 90, 38 * 1024 + 300, 20 * 1024 + 200))
     assert (window[10:60, 10:70] == 200).all()
     assert window.sum() == 200 * 3 * 50 * 60
+
+
+def test_a_preview_decodes_each_row_of_tiles_once(tiled, monkeypatch):
+    path, pixels = tiled()
+    monkeypatch.setattr("segtile.raster.preview._STRIP_SAMPLES", 420 * 3 * 7)
+    decoded = []
+    original = TiledPixels._decoded
+    monkeypatch.setattr(TiledPixels, "_decoded", lambda self, box: decoded.append(box) or original(self, box))
+    with open_raster(path, lazy=True) as lazy:
+        small = lazy.preview(60)
+    assert decoded == [Box(0, y, 420, min(y + SIDE, 300)) for y in range(0, 300, SIDE)]
+    assert np.array_equal(small, open_raster(pixels).preview(60))
 
 
 def test_other_files_are_decoded_once_as_ever(tmp_path, make_pixels, monkeypatch):
