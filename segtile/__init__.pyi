@@ -3,10 +3,14 @@ from segtile.cutout import Cutout as Cutout
 from segtile.cutout import cutout as cutout
 from segtile.cutout import mask as mask
 from segtile.cutout import plan_grid as plan_grid
+from segtile.detect import detect as detect
+from segtile.detected import Instance as Instance
+from segtile.detection import DetectionResult as DetectionResult
 from segtile.errors import SegtileError as SegtileError
 from segtile.raster import open_raster as open_raster
 from segtile.recipe import Recipe as Recipe
 from segtile.recipe import load_recipe as load_recipe
+from segtile.segment import segment as segment
 from segtile.types import Box as Box
 from segtile.types import CoarseMap as CoarseMap
 from segtile.types import CutoutResult as CutoutResult

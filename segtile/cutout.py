@@ -6,10 +6,8 @@ alpha. `cutout` reads in that order.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +19,7 @@ from segtile.merge import AlphaStore
 from segtile.raster import open_raster
 from segtile.recipe import Recipe, build_recipe
 from segtile.refine import Refiner, get_refiner, make_input
-from segtile.resources import peak_rss_mb, usable_threads
+from segtile.resources import Clock, peak_rss_mb, usable_threads
 from segtile.result import Cutout
 from segtile.solar import adapt
 from segtile.solar.channels import needs_background
@@ -74,7 +72,7 @@ def cutout(
     recipe = recipe or build_recipe(
         coarse={"name": coarse}, refine={"name": refine}, grid={"kind": grid, "tile": tile, "halo": halo}
     )
-    clock = _Clock()
+    clock = Clock()
     raster = open_raster(image, max_pixels=recipe.limits.max_pixels)
     refiner = get_refiner(recipe.refine.name)
     try:
@@ -152,19 +150,6 @@ def plan_grid(image: Any, *, recipe: Recipe | None = None, on_progress: Progress
         raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
     plan, stats = _plan(found, recipe, get_refiner(recipe.refine.name), on_progress)
     return Plan(raster, found, plan, stats)
-
-
-class _Clock:
-    """Seconds per stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
 def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:

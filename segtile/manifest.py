@@ -6,23 +6,22 @@ import dataclasses
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segtile.errors import ReadError, WriteError
 from segtile.types import CutoutResult
 
+if TYPE_CHECKING:
+    from segtile.detection import DetectionRow
+
 MANIFEST = "manifest.jsonl"
 
 
-def row_of(result: CutoutResult, error: str | None = None) -> dict[str, Any]:
+def row_of(result: CutoutResult | DetectionRow, error: str | None = None) -> dict[str, Any]:
     """A result as plain JSON values, with the keys that `--json` prints."""
     row = dataclasses.asdict(result)
     size = [row.pop("width"), row.pop("height")]
-    tiles = {
-        "planned": row.pop("tiles_planned"),
-        "refined": row.pop("tiles_refined"),
-        "uniform": row.pop("tiles_uniform"),
-    }
+    tiles = {name.removeprefix("tiles_"): row.pop(name) for name in list(row) if name.startswith("tiles_")}
     row["warnings"] = list(result.warnings)
     return {"input": row.pop("input"), "output": row.pop("output"), "size": size, "tiles": tiles, **row, "error": error}
 

@@ -123,7 +123,7 @@ def _run(
             cut.result.seconds["write"] = round(time.perf_counter() - start, 3)
             return cut.finished(), notes
 
-    raise typer.Exit(run(jobs, output, worker, as_json=as_json, quiet=quiet))
+    raise typer.Exit(run(jobs, output, worker, _summary, as_json=as_json, quiet=quiet))
 
 
 def _write_cutout(cut: Cutout, target: Path, overwrite: bool, progress: Progress) -> tuple[str, ...]:
@@ -132,3 +132,14 @@ def _write_cutout(cut: Cutout, target: Path, overwrite: bool, progress: Progress
 
 def _write_mask(cut: Cutout, target: Path, overwrite: bool, progress: Progress) -> tuple[str, ...]:
     return cut.save_mask(target, overwrite=overwrite, on_progress=progress).warnings
+
+
+def _summary(result: CutoutResult) -> str:
+    """One line for people: what was written, how long each stage took, tiles, memory."""
+    stages = " ".join(f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total")
+    memory = f", peak {result.peak_rss_mb:.0f} MB" if result.peak_rss_mb is not None else ""
+    return (
+        f"{result.output}: {result.width}x{result.height} in {result.seconds['total']:.1f} s ({stages}), "
+        f"tiles {result.tiles_refined}/{result.tiles_planned} refined/planned, uniform {result.tiles_uniform}"
+        f"{memory}, {result.coarse} + {result.refine}"
+    )

@@ -10,11 +10,13 @@ import typer
 
 from segtile import __version__
 from segtile.cli.cutout import cutout, mask
+from segtile.cli.detect import detect
 from segtile.cli.diffmerge import diffmerge
 from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
 from segtile.cli.run import complain
+from segtile.cli.segment import segment
 from segtile.cli.solar import solar
 from segtile.errors import BadInput, SegtileError, WouldOverwrite
 
@@ -28,6 +30,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=
 _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     cutout: ("cutout ring.jpg -o out", "cutout shoot/ -o out --format tiff --crop 40"),
     mask: ("mask ring.jpg -o masks", "mask shoot/ -o masks --bits 16 --skip-existing"),
+    detect: ("detect flatlay.jpg -o found", "detect aerial.tif -o found --model yolo11n.onnx --scale 1 --scale full"),
+    segment: ("segment flatlay.jpg -o found", "segment shoot/ -o found --model seg.onnx --refine auto --format yolo"),
     grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
     solar: ("solar cup.jpg -o view.png --curve adaptive --side-by-side", "solar --save solar4.acv --curve solar4"),
     diffmerge: (

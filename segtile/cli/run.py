@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from segtile.cli.pictures import Job
 from segtile.cli.progress import shown
@@ -16,12 +17,18 @@ from segtile.errors import SegtileError, WriteError
 from segtile.manifest import append_row, failed_row, row_of
 from segtile.types import CutoutResult, Progress
 
-#: Does one job and says how it went; the result's `output` and "write" seconds are filled in here.
-Worker = Callable[[Job, Progress], tuple[CutoutResult, tuple[str, ...]]]
+if TYPE_CHECKING:
+    from segtile.detection import DetectionRow
+
+Row = TypeVar("Row", bound="CutoutResult | DetectionRow")
+#: Does one job and says how it went; the row's `output` and "total" seconds are filled in here.
+Worker = Callable[[Job, Progress], tuple[Row, tuple[str, ...]]]
 
 
-def run(jobs: list[Job], out: Path, worker: Worker, *, as_json: bool, quiet: bool) -> int:
-    """Do all jobs; returns the exit code: 0 all done, 1 some failed."""
+def run(
+    jobs: list[Job], out: Path, worker: Worker[Row], summary: Callable[[Row], str], *, as_json: bool, quiet: bool
+) -> int:
+    """Do all jobs, each with a row and its `summary` line; returns the exit code: 0 all done, 1 some failed."""
     make_folder(out)
     failed = 0
     for job in jobs:
@@ -53,17 +60,6 @@ def run(jobs: list[Job], out: Path, worker: Worker, *, as_json: bool, quiet: boo
         for sentence in result.warnings:
             sys.stderr.write(f"segtile: warning: {job.source.name}: {sentence}\n")
     return 1 if failed else 0
-
-
-def summary(result: CutoutResult) -> str:
-    """One line for people: what was written, how long each stage took, tiles, memory."""
-    stages = " ".join(f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total")
-    memory = f", peak {result.peak_rss_mb:.0f} MB" if result.peak_rss_mb is not None else ""
-    return (
-        f"{result.output}: {result.width}x{result.height} in {result.seconds['total']:.1f} s ({stages}), "
-        f"tiles {result.tiles_refined}/{result.tiles_planned} refined/planned, uniform {result.tiles_uniform}"
-        f"{memory}, {result.coarse} + {result.refine}"
-    )
 
 
 def make_folder(folder: Path) -> None:

@@ -204,12 +204,16 @@ class CommandSystem(_Settings):
 
 
 class PeerSystem(_Settings):
-    """Another project's program in an environment of its own: `folder` holds requirements.txt and its worker."""
+    """Another project's program in an environment of its own: `folder` holds requirements.txt and its worker.
+
+    With `ours` the worker runs in the environment of the run itself, which holds segtile, and needs no requirements.
+    """
 
     kind: Literal["peer"]
     name: Name
     folder: GivenPath
     arguments: tuple[Argument, ...] = ()
+    ours: bool = False
 
 
 System = Annotated[SegtileSystem | CommandSystem | PeerSystem, Field(discriminator="kind")]

@@ -79,7 +79,8 @@ def system_digest(system: System, folder: Path) -> str:
     """What a system's output depends on, besides the picture.
 
     Ours: the recipe, the code, the libraries' versions, the catalogue. A command: its argv and the content of every
-    file that stands in it. A peer: its code, its arguments and the files they name, Python's version.
+    file that stands in it. A peer: its code, its arguments and the files they name, Python's version, and with `ours`
+    what ours depends on too.
 
     Raises:
         ReadError: a file of it cannot be read.
@@ -96,6 +97,7 @@ def system_digest(system: System, folder: Path) -> str:
     else:
         parts = [digests.peer_digest(system.folder), system.arguments, sys.version_info[:3]]
         parts.append(digests.named_files(system.arguments, system.folder))
+        parts += [digests.own_code(), digests.versions(), digests.models()] if system.ours else []
     return digests.text_digest([system.kind, *parts])
 
 
@@ -153,12 +155,13 @@ class _Own:
 
 
 class _Peer:
-    """Another project's program, kept running."""
+    """Another project's program, or ours on a detector that peers share, kept running."""
 
     exact = False
 
     def __init__(self, system: PeerSystem, on_line: Callable[[str], None] | None) -> None:
-        self._worker = Worker(system.folder, None, system.arguments, on_line=on_line)
+        python, environ = (Path(sys.executable), OWN_PATH) if system.ours else (None, {})
+        self._worker = Worker(system.folder, python, system.arguments, environ=environ, on_line=on_line)
 
     def run(self, item: Item, output: Path) -> Made:
         # the truth is for peers that need what no program can know, such as a trimap; they say so in their names

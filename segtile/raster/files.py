@@ -10,6 +10,7 @@ from segtile.raster.colour import plan_colour
 from segtile.raster.orientation import upright_size, valid
 from segtile.raster.picture import Picture
 from segtile.raster.sniff import sniff
+from segtile.raster.tiled import is_large_and_tiled, open_tiles
 from segtile.raster.vips import Header, decode, held_while_decoding, read_header
 from segtile.types import ImageInfo
 
@@ -17,23 +18,27 @@ from segtile.types import ImageInfo
 _MUCH = 512 << 20
 
 
-def open_file(path: Path, max_pixels: int) -> Picture:
+def open_file(path: Path, max_pixels: int, *, lazy: bool = False) -> Picture:
     """The picture file at `path` as a raster; its pixels are decoded at the first read.
+
+    With `lazy`, those of a large TIFF in tiles are decoded window by window instead, and may be any number.
 
     Raises:
         ReadError: missing, not a picture of a known kind, broken header, or more than `max_pixels` pixels.
     """
-    header = read_header(path, sniff(path), max_pixels)
+    header = read_header(path, sniff(path), max_pixels, by_tiles=lazy)
+    by_tiles = lazy and is_large_and_tiled(header)
     try:
-        info = _info(header)
+        info = _info(header, None if by_tiles else metadata.sha256_of(header.path))
     except OSError as error:
         raise ReadError(f"{str(path)!r} cannot be read: {error.strerror or error}.") from error
     to_srgb, warnings = plan_colour(info.space, info.icc, repr(str(path)))
     keep = info.bands + info.has_alpha
-    return Picture(info, lambda: decode(header, keep), to_srgb, _oddities(header, info) + warnings)
+    read = open_tiles if by_tiles else decode
+    return Picture(info, lambda: read(header, keep), to_srgb, _oddities(header, info) + warnings)
 
 
-def _info(header: Header) -> ImageInfo:
+def _info(header: Header, sha256: str | None) -> ImageInfo:
     fields = header.fields
     orientation = valid(int(fields.get("orientation", 1)))
     width, height = upright_size(header.width, header.height, orientation)
@@ -53,7 +58,7 @@ def _info(header: Header) -> ImageInfo:
         exif=metadata.exif_of(header.path, header.format, fields),
         orientation_was=orientation,
         path=header.path,
-        sha256=metadata.sha256_of(header.path),
+        sha256=sha256,
     )
 
 

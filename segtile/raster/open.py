@@ -20,7 +20,7 @@ MAX_PIXELS = 2**30
 PictureSource: TypeAlias = str | os.PathLike[str] | Array | Image.Image | Raster
 
 
-def open_raster(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Raster:
+def open_raster(source: PictureSource, *, max_pixels: int = MAX_PIXELS, lazy: bool = False) -> Raster:
     """Open a picture for reading by windows and strips.
 
     Args:
@@ -28,6 +28,8 @@ def open_raster(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Raste
             palettes and 1 bit become 8 bits); an (h, w), (h, w, 3) or (h, w, 4) array, uint8 or uint16, sRGB, straight
             alpha; a Pillow image; or a raster, which is given back as it is.
         max_pixels: refuse files and Pillow images that claim more pixels than this.
+        lazy: read a large TIFF that is stored in tiles window by window, whatever its size, and never whole. For runs
+            that look at a few windows only: damage elsewhere in the file is not noticed, and it gets no `sha256`.
 
     Returns:
         The raster. A file's pixels are decoded once, at the first read; until then only its header has been looked at.
@@ -44,7 +46,7 @@ def open_raster(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Raste
     if isinstance(source, Image.Image):
         return open_pillow(source, max_pixels)
     if isinstance(source, str | os.PathLike):
-        return open_file(Path(source), max_pixels)
+        return open_file(Path(source), max_pixels, lazy=lazy)
     raise BadInput(
         f"a picture is opened from a path, an array, a Pillow image or a raster, not from {type(source).__name__}."
     )

@@ -43,6 +43,8 @@ _FIELDS = (
     "bits-per-sample",
     "jpeg-multiscan",
     "interlaced",
+    "tile-width",
+    "tile-height",
 )
 _DTYPES: dict[str, np.dtype[Any]] = {"uchar": np.dtype(np.uint8), "ushort": np.dtype(np.uint16)}
 _SPACES = {"b-w": "grey", "grey16": "grey", "srgb": "rgb", "rgb16": "rgb", "rgb": "rgb", "cmyk": "cmyk"}
@@ -51,9 +53,9 @@ _BANDS = {"grey": 1, "rgb": 3, "cmyk": 4}
 
 # libvips notes what it read past (a missing TIFF tile, which it paints black; broken JPEG data) in one buffer for the
 # whole process. Reading one file at a time tells whose note it is; libvips itself uses all cores meanwhile.
-_reading = threading.Lock()
+reading = threading.Lock()
 # Stray bytes between JPEG segments: many cameras write them, but they also are what is left after a damaged scan.
-_STRAY = re.compile(r"extraneous bytes|unsupported marker|unknown Adobe|JFIF.*revision", re.IGNORECASE)
+STRAY = re.compile(r"extraneous bytes|unsupported marker|unknown Adobe|JFIF.*revision", re.IGNORECASE)
 _PREFIX = re.compile(r"^(unable to call \w+|Vips\w+|vips\w+|tiff2vips|pngload\w*|webp\w*|jpegload\w*): *")
 
 
@@ -93,20 +95,22 @@ def held_while_decoding(header: Header) -> int:
     return header.nbytes if whole else 0
 
 
-def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
+def read_header(path: Path, kind: Format, max_pixels: int, *, by_tiles: bool = False) -> Header:
     """Read the header of a file that `sniff` recognised; no pixel is decoded.
+
+    With `by_tiles` the limit does not hold for a TIFF in tiles: nobody is going to decode it whole.
 
     Raises:
         ReadError: a broken header, more than `max_pixels` pixels, or samples segtile does not work with.
     """
-    with _reading:
+    with reading:
         try:
             image = _load(path, kind)
             fields = {name: image.get(name) for name in _FIELDS if image.get_typeof(name)}
         except pyvips.Error as error:
             raise ReadError(f"{str(path)!r} cannot be read as {_NAMES[kind]}: {gist(error.detail)}.") from error
     width, height = image.width, image.height
-    if width * height > max_pixels:
+    if width * height > max_pixels and not (by_tiles and "tile-width" in fields):
         raise ReadError(
             f"{str(path)!r} claims {width} x {height} pixels, more than the limit of {max_pixels}; "
             "raise max_pixels if it is meant to be that large."
@@ -135,32 +139,40 @@ def decode(header: Header, keep: int) -> tuple[PixelSource, tuple[str, ...]]:
     name = str(header.path)
     needed = header.nbytes // (header.bands + header.extra) * keep
     failure = None
-    with _reading:
+    with reading:
         try:
             source, notes = _run(header, keep, needed)
         except pyvips.Error as error:
             failure = str(error.detail)
     # Raised here, where nothing refers to the decoder any more: one that outlives its log handler writes to stderr.
     if failure is not None:
-        raise ReadError(_no_room(name, needed) if "No space left" in failure else _broken(name, failure))
-    damage = [line for line in notes.splitlines() if line.strip() and not _STRAY.search(line)]
+        raise ReadError(_no_room(name, needed) if "No space left" in failure else broken(name, failure))
+    damage = [line for line in notes.splitlines() if line.strip() and not STRAY.search(line)]
     if damage:
         source.close()
-        raise ReadError(_broken(name, damage[0]))
+        raise ReadError(broken(name, damage[0]))
     warnings = (f"{name!r} may be damaged, its decoder reported: {gist(notes)}.",) if notes.strip() else ()
     return source, warnings
 
 
 def _run(header: Header, keep: int, needed: int) -> tuple[PixelSource, str]:
     """Decode, and what libvips noted meanwhile without failing."""
-    image = _load(header.path, header.format)
-    _take_notes()
+    image = load_bands(header, keep)
+    take_notes()
+    source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
+    return source, take_notes()
+
+
+def load_bands(header: Header, keep: int, *, sequential: bool = True) -> pyvips.Image:
+    """The first `keep` bands of a file, not yet decoded; to be used while `reading` is held.
+
+    Raises:
+        ReadError: it is not the file whose header was read.
+    """
+    image = _load(header.path, header.format, sequential)
     if image.width != header.width or image.height != header.height or image.bands < keep:
         raise ReadError(f"{str(header.path)!r} has changed since it was opened.")
-    if image.bands > keep:
-        image = image.extract_band(0, n=keep)
-    source = _to_memory(image) if needed <= IN_MEMORY else _to_scratch(image, header, needed, keep)
-    return source, _take_notes()
+    return image.extract_band(0, n=keep) if image.bands > keep else image
 
 
 def gist(detail: str) -> str:
@@ -169,13 +181,14 @@ def gist(detail: str) -> str:
     return next((line for line in lines if line), "the decoder gives no reason")
 
 
-def _take_notes() -> str:
+def take_notes() -> str:
     """What libvips has noted without failing; the buffer is empty afterwards."""
     return str(pyvips.Error("").detail)
 
 
-def _load(path: Path, kind: Format) -> pyvips.Image:
-    options: dict[str, Any] = {"access": "sequential", "fail_on": "error", "revalidate": True}
+def _load(path: Path, kind: Format, sequential: bool = True) -> pyvips.Image:
+    access = "sequential" if sequential else "random"
+    options: dict[str, Any] = {"access": access, "fail_on": "error", "revalidate": True}
     name = str(path)
     if kind == "jpeg":
         return pyvips.Image.jpegload(name, **options)
@@ -207,7 +220,8 @@ def _to_scratch(image: pyvips.Image, header: Header, needed: int, keep: int) -> 
     return ScratchPixels(file, (header.height, header.width, keep), header.dtype)
 
 
-def _broken(name: str, detail: str) -> str:
+def broken(name: str, detail: str) -> str:
+    """The sentence for a file that libvips gave up on, in which `detail` are libvips' words."""
     reason = gist(detail)
     if "not supported" in reason or "unsupported" in reason:
         return f"{name!r} is stored in a way that segtile does not read: {reason}; save it anew in a common layout."

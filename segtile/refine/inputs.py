@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from segtile.solar import AdaptiveCurve
 from segtile.solar import channels as solar_channels
-from segtile.types import Array, Box, CoarseMap, FloatArray, Raster, Tile, TileInput
+from segtile.types import Array, Box, CoarseMap, FloatArray, Tile, TileInput
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 
 
+class Windows(Protocol):
+    """A picture, as far as a refiner sees any of it."""
+
+    def window(self, box: Box) -> Array:
+        """As `Raster.window`."""
+        ...
+
+
 def make_input(
-    raster: Raster,
+    raster: Windows,
     coarse: CoarseMap,
     tile: Tile,
     channels: tuple[str, ...] = (),
@@ -26,7 +36,7 @@ def make_input(
     is the one that the rest of the frame has. A pixel has the same values in every tile that reads it.
 
     Args:
-        raster: the picture.
+        raster: the picture, in the coarse map's frame.
         coarse: the coarse pass's answer for the same frame.
         tile: which window to read.
         channels: solar channels to add, by name; see `segtile.solar.channels`.

@@ -101,3 +101,18 @@ def test_a_peer_is_told_the_truth_and_is_measured(peer, tmp_path, monkeypatch):
     assert [(row.metrics["mae"], row.seconds, row.peak_rss_mb) for row in rows] == [(0, 0.5, 10)] * 2
     assert json.loads((tmp_path / "run" / "run.json").read_text())["jobs"] == 2
     assert run(path, tmp_path / "run", report=False).done == 0
+
+
+def test_a_worker_of_ours_runs_where_we_run_and_follows_our_code(peer, tmp_path, monkeypatch):
+    (peer / "requirements.txt").unlink()
+    (peer / "peer.py").write_text("import segtile.detected\n" + PEER)
+    ours = {"name": "copycat", "kind": "peer", "folder": "peers/copycat", "ours": True}
+    summary = run(make_run(tmp_path, ("a",), systems=[ours], metrics=["mae"]), tmp_path / "run", report=False)
+    assert [(row.error, row.metrics["mae"]) for row in summary.rows] == [(None, 0)]
+    seen = [system_digest(system_of(tmp_path, **ours), tmp_path)]
+    seen.append(system_digest(system_of(tmp_path, **{**ours, "ours": False}), tmp_path))
+    monkeypatch.setattr(digests, "own_code", lambda: "another version")
+    seen.append(system_digest(system_of(tmp_path, **ours), tmp_path))
+    seen.append(system_digest(system_of(tmp_path, **{**ours, "ours": False}), tmp_path))
+    assert seen[1] == seen[3]
+    assert len(set(seen)) == 3
