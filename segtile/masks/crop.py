@@ -25,26 +25,7 @@ def aligned(mask: CropMask) -> CropMask:
     if not spare:
         return mask if mask.soft is None else CropMask(mask.box, mask.packed, mask.frame)
     box = Box(mask.box.x0 - spare, mask.box.y0, mask.box.x1, mask.box.y1)
-    packed = np.zeros((box.height, (box.width + 7) // 8), np.uint8)
-    _lay(mask.packed, spare, packed)
-    return CropMask(box, packed, mask.frame)
-
-
-def _bytes_in(mask: CropMask, box: Box) -> ByteArray:
-    """The bits in a box within the mask's own on the frame's grid of bytes, a new array; bits outside of it are 0.
-
-    (box.height, bytes from column box.x0 // 8 * 8 to box.x1) uint8.
-    """
-    top, x0 = box.y0 - mask.box.y0, mask.box.x0
-    packed = mask.packed[top : top + box.height]
-    if x0 % 8:
-        packed, x0 = aligned(CropMask(Box(x0, box.y0, mask.box.x1, box.y1), packed, mask.frame)).packed, x0 // 8 * 8
-    cut = packed[:, (box.x0 - x0) // 8 : (box.x1 - x0 + 7) // 8].copy()
-    if box.x0 % 8:
-        cut[:, 0] &= 0xFF >> box.x0 % 8
-    if box.x1 % 8:
-        cut[:, -1] &= 0xFF << (8 - box.x1 % 8) & 0xFF
-    return cut
+    return CropMask(box, _moved(mask.packed, spare, (box.width + 7) // 8), mask.frame)
 
 
 def count(packed: ByteArray) -> int:
@@ -54,16 +35,23 @@ def count(packed: ByteArray) -> int:
 
 def area_in(mask: CropMask, box: Box) -> int:
     """Pixels of a mask inside a box."""
-    shared = mask.box & box
-    return 0 if shared.empty else count(_bytes_in(mask, shared))
+    own = mask.box
+    x0, y0 = max(own.x0, box.x0), max(own.y0, box.y0)
+    x1, y1 = min(own.x1, box.x1), min(own.y1, box.y1)
+    if x0 >= x1 or y0 >= y1:
+        return 0
+    return count(_trimmed(_bytes(mask, x0, y0, x1, y1).copy(), x0, x1))
 
 
 def intersection_area(a: CropMask, b: CropMask, box: Box | None = None) -> int:
     """Pixels that two masks share, inside `box` or anywhere."""
-    shared = a.box & b.box if box is None else a.box & b.box & box
-    if shared.empty:
+    one, two = a.box, b.box
+    bounds = one if box is None else box
+    x0, y0 = max(one.x0, two.x0, bounds.x0), max(one.y0, two.y0, bounds.y0)
+    x1, y1 = min(one.x1, two.x1, bounds.x1), min(one.y1, two.y1, bounds.y1)
+    if x0 >= x1 or y0 >= y1:
         return 0
-    return count(_bytes_in(a, shared) & _bytes_in(b, shared))
+    return count(_trimmed(_bytes(a, x0, y0, x1, y1) & _bytes(b, x0, y0, x1, y1), x0, x1))
 
 
 def iou(a: CropMask, b: CropMask, box: Box | None = None) -> float:
@@ -131,7 +119,7 @@ def tight(mask: CropMask) -> CropMask:
 def shift(mask: CropMask, dx: int, dy: int, frame: Box) -> CropMask:
     """A mask of a tile as one of the frame: moved by (dx, dy) px; what leaves `frame` is cut off."""
     moved = CropMask(mask.box.shift(dx, dy), mask.packed, frame, mask.soft)
-    return moved if frame.contains(moved.box) else window(moved, frame)
+    return moved if moved.box & frame == moved.box else window(moved, frame)
 
 
 def resized(mask: CropMask, box: Box, frame: Box) -> CropMask:
@@ -164,11 +152,39 @@ def sampled(mask: CropMask, rows: Indices, columns: Indices) -> BoolArray:
     return (taken >> (7 - column % 8).astype(np.uint8) & 1).view(np.bool_)
 
 
-def _lay(packed: ByteArray, spare: int, target: ByteArray) -> None:
-    """Write packed rows `spare` (1..7) bits further to the right into a zeroed array that is wide enough."""
-    np.right_shift(packed, np.uint8(spare), out=target[:, : packed.shape[1]])
-    over = min(packed.shape[1], target.shape[1] - 1)
-    target[:, 1 : over + 1] |= packed[:, :over] << np.uint8(8 - spare)
+def _bytes(mask: CropMask, x0: int, y0: int, x1: int, y1: int) -> ByteArray:
+    """The bytes of the frame's grid that hold a box within the mask's own; they may hold more than the box."""
+    left, packed = mask.box.x0, mask.packed[y0 - mask.box.y0 : y1 - mask.box.y0]
+    if left % 8:
+        packed, left = _moved(packed, left % 8, (left % 8 + mask.box.width + 7) // 8), left // 8 * 8
+    return packed[:, (x0 - left) // 8 : (x1 - left + 7) // 8]
+
+
+def _trimmed(packed: ByteArray, x0: int, x1: int) -> ByteArray:
+    """Bytes of the frame's grid with what is left of x0 and from x1 on set to 0, in place."""
+    if x0 % 8:
+        packed[:, 0] &= 0xFF >> x0 % 8
+    if x1 % 8:
+        packed[:, -1] &= 0xFF << (8 - x1 % 8) & 0xFF
+    return packed
+
+
+def _moved(packed: ByteArray, spare: int, width: int) -> ByteArray:
+    """Packed rows moved `spare` (1..7) bits to the right, as rows of `width` bytes that hold them.
+
+    All rows are moved as one string: what leaves a row is 0, for its last bits are spare. Eight bytes at a time, since
+    shifts of single bytes are slow.
+    """
+    string = np.zeros((len(packed) * width + 7) // 8 * 8, np.uint8)
+    rows: ByteArray = string[: len(packed) * width].reshape(len(packed), width)
+    rows[:, : packed.shape[1]] = packed
+    words = string.view(np.uint64)
+    over = words << np.uint64(8 - spare)
+    over &= np.uint64(0x0101010101010101 * (0xFF << (8 - spare) & 0xFF))
+    words >>= np.uint64(spare)
+    words &= np.uint64(0x0101010101010101 * (0xFF >> spare))
+    np.bitwise_or(string[1:], over.view(np.uint8)[:-1], out=string[1:])
+    return rows
 
 
 def _place(part: Box, whole: Box) -> tuple[slice, slice]:

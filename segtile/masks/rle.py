@@ -41,7 +41,7 @@ def encode(mask: CropMask) -> dict[str, object]:
 
 
 def decode(rle: Mapping[str, object]) -> CropMask:
-    """A mask from COCO RLE, compressed or as a list of run lengths, in the smallest box that holds its pixels.
+    """A mask from COCO RLE, compressed or as a list of run lengths, in the smallest box that holds its runs.
 
     Only that box is ever drawn.
 

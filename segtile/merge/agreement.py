@@ -7,7 +7,7 @@ strip only, by IoU. Neighbours and things inside other things are unlike there, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +47,9 @@ def same_object(
     * they are of one class, unless `class_agnostic`, and not of different anchors.
 
     An object is what hangs together by such pairs, with at most one piece of each tile: a detector shows one object
-    once, so where pairs would make one object of two pieces of a tile, the pairs that agree best are taken first and
-    those that would bring the second piece in are not. The result does not depend on the order of pieces or tiles.
+    once, so where pairs would make one object of two pieces of a tile, the pairs whose boxes agree best in the strip
+    come first, and those that would bring the second piece in are left out. No order of pieces or tiles changes the
+    result.
 
     Args:
         pieces: boxes and masks in frame px; `tiles` are indices of `tiles`.
@@ -81,12 +82,10 @@ def same_object(
     if pieces.masks is None:  # the cheap question first
         pairs = _taken(pairs, _boxes_agree(boxes, pairs) >= threshold)
     pairs = _taken(pairs, _cut_or_within(boxes, tile_of, reads, pairs, frame))
+    agreed, rank = _boxes_agree(boxes, pairs), _rank(pieces, reads[tile_of])
     if pieces.masks is None:
-        agreed = _boxes_agree(boxes, pairs)
-    else:
-        agreed = _masks_agree(pieces.masks, pairs, threshold)
-        pairs, agreed = _taken(pairs, agreed >= threshold), agreed[agreed >= threshold]
-    return _objects(pairs, agreed, tile_of, _rank(pieces, reads[tile_of]))
+        return _by_boxes(pairs, agreed, tile_of, rank)
+    return _by_masks(pieces.masks, pairs, agreed, threshold, tile_of, rank)
 
 
 def _shown_boxes(pieces: Detections) -> FloatArray:
@@ -96,7 +95,7 @@ def _shown_boxes(pieces: Detections) -> FloatArray:
     return np.array([(m.box.x0, m.box.y0, m.box.x1, m.box.y1) for m in pieces.masks], np.float32).reshape(-1, 4)
 
 
-def _taken(pairs: Candidates, chosen: BoolArray) -> Candidates:
+def _taken(pairs: Candidates, chosen: BoolArray | Rows) -> Candidates:
     return Candidates(pairs.a[chosen], pairs.b[chosen], pairs.strip[chosen], pairs.number[chosen])
 
 
@@ -129,24 +128,6 @@ def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> Doubles:
     return shared / (first + second - shared)
 
 
-def _masks_agree(masks: Sequence[CropMask], pairs: Candidates, threshold: float) -> Doubles:
-    """IoU of each pair's bits inside their strip; 0 where it is sure to be under the threshold."""
-    strips = np.empty((int(pairs.number.max(initial=-1)) + 1, 4), np.int64)
-    strips[pairs.number] = pairs.strip
-    places = [Box(*row) for row in strips.tolist()]
-    one = pairs.number * len(masks)
-    views, which = np.unique(np.concatenate((one + pairs.a, one + pairs.b)), return_inverse=True)
-    areas = np.array([area_in(masks[view % len(masks)], places[view // len(masks)]) for view in views.tolist()])
-    first, second = areas[which].reshape(2, -1) if len(views) else np.zeros((2, 0), np.int64)
-    least, most = np.minimum(first, second), np.maximum(first, second)
-    agreed = np.zeros(len(first))
-    # an IoU is at most the ratio of the areas
-    for n in np.flatnonzero((least >= threshold * most) & (least > 0)).tolist():
-        shared = intersection_area(masks[pairs.a[n]], masks[pairs.b[n]], places[pairs.number[n]])
-        agreed[n] = shared / (first[n] + second[n] - shared)
-    return agreed
-
-
 def _rank(pieces: Detections, reads: FloatArray) -> Rows:
     """A place for each piece in an order that depends on what it is, not on where it stands in the list."""
     keys = (pieces.labels, pieces.scores, *pieces.boxes.T, *reads.T)
@@ -155,37 +136,70 @@ def _rank(pieces: Detections, reads: FloatArray) -> Rows:
     return rank
 
 
-def _objects(pairs: Candidates, agreed: Doubles, tile_of: Rows, rank: Rows) -> IntArray:
-    """Connected components; one with two pieces of a tile is put together again, best pairs first."""
-    n = len(tile_of)
+def _best_first(pairs: Candidates, agreed: Doubles, rank: Rows) -> Rows:
+    """The order of pairs by agreement; ties are broken by what the pieces are."""
+    ends = np.sort(np.stack((rank[pairs.a], rank[pairs.b])), axis=0)
+    return np.lexsort((ends[1], ends[0], -agreed))
+
+
+def _by_boxes(pairs: Candidates, agreed: Doubles, tile_of: Rows, rank: Rows) -> IntArray:
+    """Connected components; those with two pieces of a tile are put together again, best pairs first."""
+    n, tiles = len(tile_of), int(tile_of.max()) + 1
     graph = coo_array((np.ones(len(pairs.a), np.int8), (pairs.a, pairs.b)), shape=(n, n))
-    objects = connected_components(graph, directed=False)[1].astype(np.int32)
-    seen = objects.astype(np.int64) * (int(tile_of.max()) + 1) + tile_of
-    values, times = np.unique(seen, return_counts=True)
-    doubled = np.unique(values[times > 1] // (int(tile_of.max()) + 1))
-    if not len(doubled):
-        return objects
-    wrong = np.flatnonzero(np.isin(objects[pairs.a], doubled))
-    ends = np.sort(np.stack((rank[pairs.a[wrong]], rank[pairs.b[wrong]])), axis=0)
-    wrong = wrong[np.lexsort((ends[1], ends[0], -agreed[wrong]))]
-    members = np.flatnonzero(np.isin(objects, doubled))
-    parent = _joined_once(pairs.a[wrong].tolist(), pairs.b[wrong].tolist(), members.tolist(), tile_of)
-    whole = objects.astype(np.int64)
-    whole[members] = n + parent
-    return np.unique(whole, return_inverse=True)[1].astype(np.int32)
+    objects = connected_components(graph, directed=False)[1].astype(np.int64)
+    seen, times = np.unique(objects * tiles + tile_of, return_counts=True)
+    doubled = np.unique(seen[times > 1] // tiles)
+    if len(doubled):
+        wrong = np.isin(objects[pairs.a], doubled)
+        pairs = _taken(pairs, wrong)
+        order = _best_first(pairs, agreed[wrong], rank)
+        members = np.flatnonzero(np.isin(objects, doubled))
+        objects[members] = n + _joined_once(_taken(pairs, order), members, tile_of, None)
+    return np.unique(objects, return_inverse=True)[1].astype(np.int32)
 
 
-def _joined_once(a: list[int], b: list[int], members: list[int], tile_of: Rows) -> Rows:
-    """The group of each of `members`, joined pair by pair unless that would put two pieces of a tile in a group."""
-    group = {piece: piece for piece in members}
-    inside = {piece: [piece] for piece in members}
-    tiles = {piece: {int(tile_of[piece])} for piece in members}
-    for i, j in zip(a, b, strict=True):
-        small, large = sorted((group[i], group[j]), key=lambda g: len(inside[g]))
-        if small == large or not tiles[small].isdisjoint(tiles[large]):
+def _by_masks(
+    masks: Sequence[CropMask], pairs: Candidates, agreed: Doubles, threshold: float, tile_of: Rows, rank: Rows
+) -> IntArray:
+    """Joined best pairs first by boxes, asking the bits only where the answer still matters."""
+    strips = np.zeros((int(pairs.number.max(initial=-1)) + 1, 4), np.int64)
+    strips[pairs.number] = pairs.strip
+    places = [Box(*row) for row in strips.tolist()]
+    areas: dict[tuple[int, int], int] = {}
+
+    def area(piece: int, number: int) -> int:
+        known = areas.get((piece, number))
+        if known is None:
+            known = areas[piece, number] = area_in(masks[piece], places[number])
+        return known
+
+    def agree(a: int, b: int, number: int) -> bool:
+        first, second = area(a, number), area(b, number)
+        if min(first, second) < threshold * max(first, second) or not first:  # no IoU is above the ratio of areas
+            return False
+        shared = intersection_area(masks[a], masks[b], places[number])
+        return shared > 0 and shared >= threshold * (first + second - shared)
+
+    pairs = _taken(pairs, _best_first(pairs, agreed, rank))
+    joined = _joined_once(pairs, np.arange(len(masks)), tile_of, agree)
+    return np.unique(joined, return_inverse=True)[1].astype(np.int32)
+
+
+def _joined_once(
+    pairs: Candidates, members: Rows, tile_of: Rows, agree: Callable[[int, int, int], bool] | None
+) -> Rows:
+    """The group of each of `members`, joined pair by pair unless that puts two pieces of a tile in a group."""
+    group = {piece: piece for piece in members.tolist()}
+    inside = {piece: [piece] for piece in group}
+    tiles = {piece: 1 << tile for piece, tile in zip(group, tile_of[members].tolist(), strict=True)}
+    for i, j, number in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.number.tolist(), strict=True):
+        small, large = group[i], group[j]
+        if small == large or tiles[small] & tiles[large] or not (agree is None or agree(i, j, number)):
             continue
+        if len(inside[small]) > len(inside[large]):
+            small, large = large, small
         for piece in inside[small]:
             group[piece] = large
         inside[large] += inside.pop(small)
         tiles[large] |= tiles.pop(small)
-    return np.array([group[piece] for piece in members], np.intp)
+    return np.array([group[piece] for piece in members.tolist()], np.intp)

@@ -7,6 +7,7 @@ into strips first and compared there; the number of pairs grows with the pieces 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -99,9 +100,8 @@ def _shown(boxes: FloatArray, labels: IntArray, order: Rows, starts: Rows, tiles
 def _by_all(left: _Shown, right: _Shown, many: Rows) -> list[tuple[Rows, Rows]]:
     """Pairs in strips of few pieces: every one on the left with every one on the right, some strips at a time."""
     found = []
-    done = np.cumsum(many)
-    cuts = np.unique(np.searchsorted(done, np.arange(0, int(done[-1]) if len(done) else 0, _AT_A_TIME), side="right"))
-    for begin, end in zip(cuts, np.append(cuts[1:], len(many)), strict=True):
+    cuts = np.flatnonzero(np.diff(np.cumsum(many) // _AT_A_TIME, prepend=-1)).tolist()
+    for begin, end in pairwise([*cuts, len(many)]):
         across = np.diff(right.starts)[begin:end]
         lefts = np.arange(left.starts[begin], left.starts[end])
         lefts = lefts[many[left.strip[lefts]] > 0]

@@ -52,7 +52,8 @@ def fuse(
         frame: the picture.
 
     Returns:
-        The instances, best score first; their ids count from 1 in this order, which no order of the input changes.
+        The instances, best score first; their ids count from 1 in this order, which no order of the input changes
+        (but SAHI's "nmm" compares members in the order in which they come).
 
     Raises:
         BadInput: an unknown method or metric, a threshold outside 0..1, a label without a name, an unknown tile.
