@@ -21,8 +21,8 @@ def window(tile: Tile) -> FloatArray:
     Returns:
         (h, w) float32 over `tile.read`, in (0, 1].
     """
-    across = _ramp(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1)
-    down = _ramp(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1)
+    across = ramp(tile.read.x0, tile.read.x1, tile.core.x0, tile.core.x1)
+    down = ramp(tile.read.y0, tile.read.y1, tile.core.y0, tile.core.y1)
     return down[:, None] * across[None, :]
 
 
@@ -60,8 +60,8 @@ def shares(tiles: Sequence[Tile], box: Box) -> list[tuple[Tile, FloatArray]]:
     return [(tile, (weight / total).astype(np.float32)) for tile, weight in zip(seen, weights, strict=True)]
 
 
-def _ramp(read0: int, read1: int, core0: int, core1: int) -> FloatArray:
-    """The window along one axis; pixel centres, so it meets neither 0 nor 1 within the halo."""
+def ramp(read0: int, read1: int, core0: int, core1: int) -> FloatArray:
+    """The window along one axis, (read1 - read0,) float32; pixel centres, so it meets neither 0 nor 1 in the halo."""
     centre = np.arange(read0, read1) + 0.5
     before = (centre - read0) / max(core0 - read0, 1)
     after = (read1 - centre) / max(read1 - core1, 1)

@@ -1,0 +1,205 @@
+"""Which pieces are one object: those that agree inside the strip that both their tiles saw.
+
+An object that crosses a border of tiles is seen twice in the strip where the two tiles overlap, and there the two views
+must be alike however large the object is and however little of it each tile holds. So pieces are compared inside the
+strip only, by IoU. Neighbours and things inside other things are unlike there, and stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from segtile.detected import CropMask, Detections
+from segtile.errors import BadInput
+from segtile.masks.crop import area_in, intersection_area
+from segtile.merge.candidates import Candidates, Rows, candidates
+from segtile.types import BoolArray, Box, FloatArray, IntArray, Tile
+
+Doubles = npt.NDArray[np.float64]
+
+#: How far from a border, in frame px and as a share of the tile's side, a piece that it cuts may end short of it.
+_REACH_PX = 4.0
+_REACH_SHARE = 1 / 64
+
+
+def same_object(
+    pieces: Detections,
+    tiles: Sequence[Tile],
+    frame: Box,
+    *,
+    threshold: float = 0.5,
+    class_agnostic: bool = False,
+    anchors: IntArray | None = None,
+) -> IntArray:
+    """Number the objects that pieces belong to.
+
+    Two pieces from two tiles are one object where all of this holds:
+
+    * inside the strip (the overlap of the tiles' read boxes) what they show has IoU >= `threshold`: the masks' bits
+      where there are masks, else the boxes cut to the strip;
+    * a border of a tile cuts one of them at the strip, or both lie within the strip, so that there is a reason why
+      they are two;
+    * they are of one class, unless `class_agnostic`, and not of different anchors.
+
+    An object is what hangs together by such pairs, with at most one piece of each tile: a detector shows one object
+    once, so where pairs would make one object of two pieces of a tile, the pairs whose boxes agree best in the strip
+    come first, and those that would bring the second piece in are left out. No order of pieces or tiles changes the
+    result.
+
+    Args:
+        pieces: boxes and masks in frame px; `tiles` are indices of `tiles`.
+        tiles: the tiles, any scale; the whole picture may be one of them.
+        frame: the picture; its own borders cut nothing off.
+        threshold: the least agreement.
+        class_agnostic: whether pieces of different classes may be one object.
+        anchors: (N,) int32, what larger thing each piece belongs to, 0 where that is not known.
+
+    Returns:
+        (N,) int32, 0 .. objects - 1.
+
+    Raises:
+        BadInput: a piece names a tile that is not there.
+    """
+    position = {tile.index: i for i, tile in enumerate(tiles)}
+    unknown = np.setdiff1d(pieces.tiles, np.array(list(position), np.int32))
+    if unknown.size:
+        raise BadInput(f"a piece was found in tile {int(unknown[0])}, but there is no tile of this index")
+    if not len(pieces):
+        return np.empty(0, np.int32)
+    tile_of = np.array([position[i] for i in pieces.tiles.tolist()], np.intp)
+    reads = np.array([(t.read.x0, t.read.y0, t.read.x1, t.read.y1) for t in tiles], np.float32)
+    boxes = _shown_boxes(pieces)
+    labels = np.zeros_like(pieces.labels) if class_agnostic else pieces.labels
+    pairs = candidates(boxes, labels, tile_of, reads)
+    if anchors is not None:
+        first, second = anchors[pairs.a], anchors[pairs.b]
+        pairs = _taken(pairs, (first == second) | (first == 0) | (second == 0))
+    if pieces.masks is None:  # the cheap question first
+        pairs = _taken(pairs, _boxes_agree(boxes, pairs) >= threshold)
+    pairs = _taken(pairs, _cut_or_within(boxes, tile_of, reads, pairs, frame))
+    agreed, rank = _boxes_agree(boxes, pairs), _rank(pieces, reads[tile_of])
+    if pieces.masks is None:
+        return _by_boxes(pairs, agreed, tile_of, rank)
+    return _by_masks(pieces.masks, pairs, agreed, threshold, tile_of, rank)
+
+
+def _shown_boxes(pieces: Detections) -> FloatArray:
+    """(N, 4) float32: where each piece shows something: its mask's box where it has one, else its box."""
+    if pieces.masks is None:
+        return pieces.boxes
+    return np.array([(m.box.x0, m.box.y0, m.box.x1, m.box.y1) for m in pieces.masks], np.float32).reshape(-1, 4)
+
+
+def _taken(pairs: Candidates, chosen: BoolArray | Rows) -> Candidates:
+    return Candidates(pairs.a[chosen], pairs.b[chosen], pairs.strip[chosen], pairs.number[chosen])
+
+
+def _cut_or_within(boxes: FloatArray, tile_of: Rows, reads: FloatArray, pairs: Candidates, frame: Box) -> BoolArray:
+    """Whether a tile's border cuts one of each pair at the strip, or both lie within the strip."""
+    edge = np.array([frame.x0, frame.y0, frame.x1, frame.y1], np.float32)
+    cut = np.zeros(len(pairs.a), np.bool_)
+    within = np.ones(len(pairs.a), np.bool_)
+    for piece in (pairs.a, pairs.b):
+        read, box = reads[tile_of[piece]], boxes[piece]
+        side = np.minimum(read[:, 2] - read[:, 0], read[:, 3] - read[:, 1])
+        reach = np.maximum(_REACH_PX, _REACH_SHARE * side)[:, None]
+        cuts = (read == pairs.strip) & (read != edge) & (np.abs(box - read) <= reach)
+        cut |= cuts.any(axis=1)
+        over = np.concatenate((pairs.strip[:, :2] - box[:, :2], box[:, 2:] - pairs.strip[:, 2:]), axis=1)
+        within &= (over <= reach).all(axis=1)
+    return cut | within
+
+
+def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> Doubles:
+    """IoU of each pair's boxes inside their strip."""
+    shared, first, second = (np.ones(len(pairs.a)) for _ in range(3))
+    for x in (0, 1):
+        low, high = pairs.strip[:, x], pairs.strip[:, x + 2]
+        a0, a1 = np.maximum(boxes[pairs.a, x], low), np.minimum(boxes[pairs.a, x + 2], high)
+        b0, b1 = np.maximum(boxes[pairs.b, x], low), np.minimum(boxes[pairs.b, x + 2], high)
+        first *= a1 - a0
+        second *= b1 - b0
+        shared *= np.minimum(a1, b1) - np.maximum(a0, b0)
+    return shared / (first + second - shared)
+
+
+def _rank(pieces: Detections, reads: FloatArray) -> Rows:
+    """A place for each piece in an order that depends on what it is, not on where it stands in the list."""
+    keys = (pieces.labels, pieces.scores, *pieces.boxes.T, *reads.T)
+    rank = np.empty(len(pieces), np.intp)
+    rank[np.lexsort(keys)] = np.arange(len(pieces))
+    return rank
+
+
+def _best_first(pairs: Candidates, agreed: Doubles, rank: Rows) -> Rows:
+    """The order of pairs by agreement; ties are broken by what the pieces are."""
+    ends = np.sort(np.stack((rank[pairs.a], rank[pairs.b])), axis=0)
+    return np.lexsort((ends[1], ends[0], -agreed))
+
+
+def _by_boxes(pairs: Candidates, agreed: Doubles, tile_of: Rows, rank: Rows) -> IntArray:
+    """Connected components; those with two pieces of a tile are put together again, best pairs first."""
+    n, tiles = len(tile_of), int(tile_of.max()) + 1
+    graph = coo_array((np.ones(len(pairs.a), np.int8), (pairs.a, pairs.b)), shape=(n, n))
+    objects = connected_components(graph, directed=False)[1].astype(np.int64)
+    seen, times = np.unique(objects * tiles + tile_of, return_counts=True)
+    doubled = np.unique(seen[times > 1] // tiles)
+    if len(doubled):
+        wrong = np.isin(objects[pairs.a], doubled)
+        pairs = _taken(pairs, wrong)
+        order = _best_first(pairs, agreed[wrong], rank)
+        members = np.flatnonzero(np.isin(objects, doubled))
+        objects[members] = n + _joined_once(_taken(pairs, order), members, tile_of, None)
+    return np.unique(objects, return_inverse=True)[1].astype(np.int32)
+
+
+def _by_masks(
+    masks: Sequence[CropMask], pairs: Candidates, agreed: Doubles, threshold: float, tile_of: Rows, rank: Rows
+) -> IntArray:
+    """Joined best pairs first by boxes, asking the bits only where the answer still matters."""
+    strips = np.zeros((int(pairs.number.max(initial=-1)) + 1, 4), np.int64)
+    strips[pairs.number] = pairs.strip
+    places = [Box(*row) for row in strips.tolist()]
+    areas: dict[tuple[int, int], int] = {}
+
+    def area(piece: int, number: int) -> int:
+        known = areas.get((piece, number))
+        if known is None:
+            known = areas[piece, number] = area_in(masks[piece], places[number])
+        return known
+
+    def agree(a: int, b: int, number: int) -> bool:
+        first, second = area(a, number), area(b, number)
+        if min(first, second) < threshold * max(first, second) or not first:  # no IoU is above the ratio of areas
+            return False
+        shared = intersection_area(masks[a], masks[b], places[number])
+        return shared > 0 and shared >= threshold * (first + second - shared)
+
+    pairs = _taken(pairs, _best_first(pairs, agreed, rank))
+    joined = _joined_once(pairs, np.arange(len(masks)), tile_of, agree)
+    return np.unique(joined, return_inverse=True)[1].astype(np.int32)
+
+
+def _joined_once(
+    pairs: Candidates, members: Rows, tile_of: Rows, agree: Callable[[int, int, int], bool] | None
+) -> Rows:
+    """The group of each of `members`, joined pair by pair unless that puts two pieces of a tile in a group."""
+    group = {piece: piece for piece in members.tolist()}
+    inside = {piece: [piece] for piece in group}
+    tiles = {piece: 1 << tile for piece, tile in zip(group, tile_of[members].tolist(), strict=True)}
+    for i, j, number in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.number.tolist(), strict=True):
+        small, large = group[i], group[j]
+        if small == large or tiles[small] & tiles[large] or not (agree is None or agree(i, j, number)):
+            continue
+        if len(inside[small]) > len(inside[large]):
+            small, large = large, small
+        for piece in inside[small]:
+            group[piece] = large
+        inside[large] += inside.pop(small)
+        tiles[large] |= tiles.pop(small)
+    return np.array([group[piece] for piece in members.tolist()], np.intp)
