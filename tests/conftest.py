@@ -9,6 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# a busy machine is no failure: nothing here is a timed test
+settings.register_profile("segtile", deadline=None)
+settings.load_profile("segtile")
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests"))  # for what tests in several folders share
