@@ -12,11 +12,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-import numpy as np
-
+from segtile.edit.align import Space, cores_around, object_boxes
 from segtile.edit.source import out_frame
 from segtile.errors import BadInput
-from segtile.grid import plan_aligned
 from segtile.grid.layout import read_box
 from segtile.merge.mosaic import AxisPlan, mosaic_plan
 from segtile.types import Box, CoarseMap, Tile
@@ -110,14 +108,14 @@ def plan_aligned_edit(coarse: CoarseMap, tile: int, halo: int, feather: int, sca
     """Tiles over the whole frame whose borders avoid the objects of a coarse map: one that fits a tile lies in one.
 
     Args:
-        coarse: the map; `labels` and `prob` are used.
+        coarse: the map; `labels` and `unsure` are used.
         tile: side of a window, px.
         halo: as for `plan_uniform_edit`.
         feather: as for `plan_uniform_edit`.
         scale: as for `plan_uniform_edit`.
 
     Returns:
-        The plan; the uniform one, with a sentence in `why`, where there is nothing to align to or no room for it.
+        The plan; the uniform one, with a sentence in `why`, where there is nothing to align to.
 
     Raises:
         BadInput: as `plan_uniform_edit`.
@@ -126,16 +124,9 @@ def plan_aligned_edit(coarse: CoarseMap, tile: int, halo: int, feather: int, sca
     uniform = plan_uniform_edit(coarse.frame, tile, halo, feather, scale)
     if not coarse.labels.any():
         return replace(uniform, why="The coarse pass found no object, so tiles are evenly spaced.")
-    margin = (s.halo + s.feather + 1) * s.q  # borders are moved to whole cells afterwards
-    side = s.tile * s.q
-    if side - 2 * margin < max(2, 2 * max(coarse.factors)):
-        return replace(uniform, why="Tiles are too small to be aligned to objects, so they are evenly spaced.")
-    found = plan_aligned(replace(coarse, unsure=np.ones_like(coarse.unsure)), side, margin)
-    cores = [_snapped(t.core, s, coarse.frame) for t in found.tiles]
-    cores = [core for core in cores if not core.empty]
-    if sum(core.area for core in cores) != s.frame.area:
-        return replace(uniform, why="No aligned cutting covers the frame, so tiles are evenly spaced.")
-    boxes = [(core, core.expand(s.feather, s.frame)) for core in sorted(cores, key=lambda c: (c.y0, c.x0))]
+    space = Space(s.frame, s.tile, s.halo + s.feather)
+    cores = cores_around(space, object_boxes(coarse, s.q), coarse)
+    boxes = [(core, core.expand(s.feather, s.frame)) for core in cores]
     return _assemble("aligned", boxes, coarse.frame, s, scale, "Objects that fit a tile lie in one tile.")
 
 
@@ -164,20 +155,6 @@ def _spans(length: int, s: _Sizes) -> list[tuple[int, int, int, int]]:
     starts = axis.origins
     borders = [0, *((axis.tile + a + b) // 2 for a, b in pairwise(starts)), length]
     return [(borders[i], borders[i + 1], start, start + axis.tile) for i, start in enumerate(starts)]
-
-
-def _snapped(core: Box, s: _Sizes, frame: Box) -> Box:
-    """A core in cells; every border goes to the same place whichever core it belongs to."""
-
-    def at(value: int, end: int, cells: int) -> int:
-        return cells if value == end else (2 * value + s.q) // (2 * s.q)
-
-    return Box(
-        at(core.x0, frame.x1, s.width),
-        at(core.y0, frame.y1, s.height),
-        at(core.x1, frame.x1, s.width),
-        at(core.y1, frame.y1, s.height),
-    )
 
 
 def _assemble(

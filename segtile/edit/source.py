@@ -136,8 +136,8 @@ def scaled_rows(rows: Callable[[int, int], Array], frame: Box, scale: Fraction) 
         scale: output px per px; 1 gives `rows` itself.
 
     Returns:
-        The same over `out_frame`, in the same dtype: area-averaged where it shrinks, each px a block of its own where it
-        grows by a whole number (so that means over an area stay what they are), bilinear where it grows by another.
+        The same over `out_frame`, in the same dtype: area-averaged where it shrinks, each px a block of its own where
+        it grows by a whole number (so that means over an area stay what they are), bilinear where it grows by another.
     """
     if scale == 1:
         return rows
