@@ -130,7 +130,8 @@ def edit(
     memory = f", peak {row['peak_rss_mb']:.0f} MB" if row["peak_rss_mb"] is not None else ""
     print_line(
         f"{output}: {edited.width}x{edited.height} in {seconds:.1f} s, {row['tiles']} tiles, {blend.value}{memory}; "
-        f"across tile borders against inside: step {_two(seams.grad.ratio)} (without them {_two(seams.undisturbed[0])}), "
+        f"across tile borders against inside: "
+        f"step {_two(seams.grad.ratio)} (without them {_two(seams.undisturbed[0])}), "
         f"slow ramp {_two(seams.ramp.ratio)} ({_two(seams.undisturbed[1])})"
     )
 
