@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from segtile.backends.onnx import OnnxModel
+from segtile.backends.onnx import OnnxGraph
 from segtile.catalog import find_weights, list_cards, load_card
 from segtile.errors import BackendMissing, BadInput, ModelError
 from segtile.types import Array, FloatArray
@@ -45,10 +45,13 @@ class OnnxEdit:
             BadInput: `multiple_of` is below 1, or there is no such device.
             ModelError: the file is no such graph.
         """
-        self._model = OnnxModel(Path(path), device)
+        self._graph = OnnxGraph(Path(path), device)
+        port = self._graph.picture_input()
+        self._input, self._one_by_one = port.name, port.shape[0] is not None
         self.name = Path(path).stem
-        self.input_size = self._model.input_size
-        self.multiple_of = _multiple(multiple_of, self._model.metadata.get("multiple_of"), self.name)
+        height, width = port.shape[2:]
+        self.input_size = None if width is None or height is None else (width, height)
+        self.multiple_of = _multiple(multiple_of, self._graph.metadata.get("multiple_of"), self.name)
         self.scale = _probe(self._forward, self.input_size, self.multiple_of, self.name)
 
     def __call__(self, tile: Array) -> Array:
@@ -56,7 +59,10 @@ class OnnxEdit:
         return run_planes(self._forward, tile, self.scale, self.multiple_of, self.input_size)
 
     def _forward(self, planes: FloatArray) -> FloatArray:
-        return np.stack([self._model.run(plane) for plane in planes])
+        output = self._graph.outputs[0].name
+        parts = np.split(planes, len(planes)) if self._one_by_one else [planes]
+        found = [self._graph.run({self._input: part}, [output])[0] for part in parts]
+        return np.concatenate(found).astype(np.float32, copy=False)
 
 
 class TorchEdit:
