@@ -6,55 +6,35 @@ is measured between the repeats in the same process. The model in the middle is 
 tile. Peak memory is what the work needs on top of the canvas it reads; it includes the merged canvas.
 
     python -m eval.bench_merge
+    python -m eval.bench_merge --peers      beside MONAI, tiler, blended-tiling and pytorch-toolbelt
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import cv2
 import numpy as np
 
+from eval.merge_timing import KINDS, Job, Row, make_canvas, measured
+from eval.merge_timing import cpu_seconds as cpu_seconds  # other benchmarks take them from here
+from eval.merge_timing import peak_over as peak_over
 from segtile.errors import BadInput
+from segtile.evaluation.environments import ensure_environment
 from segtile.merge.mosaic import MosaicPlan, merge, mosaic_plan, split
 from segtile.types import Array, Box, FloatArray
 
-KINDS = {"uint8 x 3": (np.uint8, 3), "float32": (np.float32, None)}
-
-
-@dataclass(frozen=True)
-class Job:
-    """One row to measure; all of it travels to the row's own process as JSON."""
-
-    method: str
-    kind: str
-    threads: int
-    size: int
-    tile: int
-    overlap: int
-    repeats: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured row: CPU seconds, the copy's CPU seconds, peak megabytes, largest error (None: nothing was kept)."""
-
-    job: Job
-    cpu_s: float
-    copy_s: float
-    peak_mb: float | None
-    error: float | None
+#: The folder that describes the peers' environment, and what they are called in the table.
+PEERS = Path(__file__).resolve().parent / "peers" / "stitching"
+PEER_METHODS = ("MONAI, gaussian", "tiler, boxcar", "blended-tiling", "pytorch-toolbelt, pyramid")
 
 
 def copied_tiles(canvas: Array, plan: MosaicPlan) -> Iterator[tuple[Box, Array]]:
@@ -106,84 +86,24 @@ METHODS: dict[str, Callable[[Array, MosaicPlan], Array | None]] = {
 }
 
 
-def make_canvas(kind: str, size: int) -> Array:
-    """Noise of the kind asked for, made in bands so that making it does not set the process's peak memory."""
-    dtype, channels = KINDS[kind]
-    canvas = np.empty((size, size) if channels is None else (size, size, channels), dtype)
-    rng = np.random.default_rng(0)
-    for y in range(0, size, 128):
-        band = canvas[y : y + 128]
-        band[...] = rng.random(band.shape, np.float32) * (1 if dtype is np.float32 else 255)
-    return canvas
-
-
-def memory_mb(key: str) -> float | None:
-    """VmRSS or VmHWM of this process in MB; None where /proc does not tell."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(key + ":")), None)
-
-
-def peak_over(work: Callable[[], object]) -> float | None:
-    """Peak resident memory of `work` over what the process held before, MB; None where the system cannot say."""
-    gc.collect()
-    before = memory_mb("VmRSS")
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM to the present size
-    except OSError:
-        return None
-    work()
-    peak = memory_mb("VmHWM")
-    return None if before is None or peak is None else max(0.0, peak - before)
-
-
-def largest_error(merged: Array, canvas: Array) -> float:
-    """Largest absolute difference, in bands; NaN where anything is NaN."""
-    bands = range(0, len(canvas), 256)
-    return float(np.max([np.abs(merged[y : y + 256].astype(np.float64) - canvas[y : y + 256]).max() for y in bands]))
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU seconds of one call; the result is freed inside, as the next call's canvas would need its room."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 def measure(job: Job) -> Row:
     """Measure one row in this process."""
     cv2.setNumThreads(job.threads)
     canvas = make_canvas(job.kind, job.size)
     plan = mosaic_plan(job.size, job.size, job.tile, job.overlap)
-    buffer = np.zeros_like(canvas)
-    buffer[...] = 1  # touched: its pages exist
-
-    def copy() -> None:
-        np.copyto(buffer, canvas)
-
-    if job.method == "memory copy":
-        copies = [cpu_seconds(copy) for _ in range(3 * job.repeats)]
-        return Row(job, median(copies), median(copies), None, None)
-    method = METHODS[job.method]
-    kept: list[Array | None] = []
-    peak = peak_over(lambda: kept.append(method(canvas, plan)))
-    merged = kept.pop()
-    error = None if merged is None else largest_error(merged, canvas)
-    del merged
-    copies, times = [], []
-    for _ in range(job.repeats):
-        copies += [cpu_seconds(copy) for _ in range(3)]
-        times.append(cpu_seconds(lambda: method(canvas, plan)))
-    return Row(job, median(times), median(copies), peak, error)
+    method = METHODS.get(job.method)
+    return measured(job, canvas, None if method is None else lambda: method(canvas, plan))
 
 
 def run_apart(job: Job) -> Row:
-    """Measure one row in a process of its own."""
-    command = [sys.executable, "-m", "eval.bench_merge", "--row", json.dumps(asdict(job))]
+    """Measure one row in a process of its own, a peer's in its own environment."""
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
+    if job.method in PEER_METHODS:
+        command = [str(ensure_environment(PEERS)), str(PEERS / "peer.py"), json.dumps(asdict(job))]
+    else:
+        command = [sys.executable, "-m", "eval.bench_merge", "--row", json.dumps(asdict(job))]
+    environ = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False, env=environ)
     if done.returncode:
         raise RuntimeError(f"{job.method} ({job.kind}) failed:\n{done.stderr}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -202,7 +122,7 @@ def table(rows: list[Row]) -> str:
                 str(row.job.threads),
                 f"{row.cpu_s * 1e3:.2f}",
                 f"{row.copy_s * 1e3:.2f}",
-                f"{row.cpu_s / row.copy_s:.1f}" if row.copy_s else "-",
+                f"{row.copies:.1f}" if row.copy_s else "-",
                 "-" if row.peak_mb is None else f"{row.peak_mb:.0f}",
                 "-" if row.error is None else "0 (to the bit)" if row.error == 0 else f"{row.error:.2g}",
             ]
@@ -210,12 +130,25 @@ def table(rows: list[Row]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def jobs(size: int, tile: int, overlap: int, repeats: int) -> list[Job]:
+def against_peers(rows: list[Row]) -> str:
+    """One sentence per canvas: how many copies ours costs, and how many times the best peer is slower."""
+    lines = []
+    for kind in KINDS:
+        ours_row = next(r for r in rows if r.job.method == "segtile" and r.job.kind == kind and r.job.threads == 1)
+        best = min((r for r in rows if r.job.method in PEER_METHODS and r.job.kind == kind), key=lambda r: r.copies)
+        lines.append(
+            f"{kind}: segtile takes {ours_row.copies:.1f} memory copies, the best peer ({best.job.method}) "
+            f"{best.copies:.0f}, {best.copies / ours_row.copies:.1f} times as long"
+        )
+    return "\n".join(lines)
+
+
+def jobs(size: int, tile: int, overlap: int, repeats: int, *, peers: bool = False) -> list[Job]:
     """All rows; segtile's also with OpenCV's default thread count where that is not one."""
     default = cv2.getNumThreads()
     found = []
     for kind in KINDS:
-        for method in ("memory copy", *METHODS):
+        for method in ("memory copy", *METHODS, *(PEER_METHODS if peers else ())):
             counts = sorted({1, default}) if method == "segtile" else [1]
             found += [Job(method, kind, threads, size, tile, overlap, repeats) for threads in counts]
     return found
@@ -228,6 +161,9 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--tile", type=int, default=1024, help="side of a tile, px (default 1024)")
     built.add_argument("--overlap", type=int, default=128, help="least overlap of neighbours, px (default 128)")
     built.add_argument("--repeats", type=int, default=5, help="timed runs a row; the median counts (default 5)")
+    built.add_argument(
+        "--peers", action="store_true", help="with the peers, in an environment of their own (some GB, made once)"
+    )
     built.add_argument("--row", help=argparse.SUPPRESS)
     return built
 
@@ -250,7 +186,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(
         f"median of {options.repeats}; {os.cpu_count()} cores, OpenCV uses {cv2.getNumThreads()} threads by default\n"
     )
-    print(table([run_apart(job) for job in jobs(options.size, options.tile, options.overlap, options.repeats)]))
+    wanted = jobs(options.size, options.tile, options.overlap, options.repeats, peers=options.peers)
+    rows = [run_apart(job) for job in wanted]
+    print(table(rows))
+    if options.peers:
+        print(f"\n{against_peers(rows)}")
     return 0
 
 

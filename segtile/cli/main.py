@@ -12,6 +12,7 @@ from segtile import __version__
 from segtile.cli.cutout import cutout, mask
 from segtile.cli.detect import detect
 from segtile.cli.diffmerge import diffmerge
+from segtile.cli.edit import edit
 from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
@@ -34,6 +35,10 @@ _EXAMPLES: dict[Callable[..., None], tuple[str, str]] = {
     segment: ("segment flatlay.jpg -o found", "segment shoot/ -o found --model seg.onnx --refine auto --format yolo"),
     grid: ("grid ring.jpg -o plan.png", "grid necklace.tif -o plan.png --tile 512 --json"),
     solar: ("solar cup.jpg -o view.png --curve adaptive --side-by-side", "solar --save solar4.acv --curve solar4"),
+    edit: (
+        "edit ring.jpg -o ring_edited.png --model denoise.onnx",
+        "edit ring.tif -o out.tif --model relight.onnx --context sequential --blend poisson",
+    ),
     diffmerge: (
         "diffmerge ring.jpg ring_edited.png -o ring_merged.png",
         "diffmerge ring.tif edit.png -o merged.tif --align --json",

@@ -192,6 +192,36 @@ def merge(
     if out is not None and sink is not None:
         raise BadInput("merge writes to out or to sink, not to both; leave one of them out")
     merger: _Merger | None = None
+    for merger in _mergers(tiles, plan, out, sink):  # noqa: B007 - the last one is wanted
+        pass
+    assert merger is not None
+    return merger.out
+
+
+def merge_rows(tiles: Iterable[tuple[Box, Array]], plan: MosaicPlan) -> Iterator[tuple[int, Array]]:
+    """As `merge`, but gives finished rows to whoever asks: tiles are taken one by one, as rows are wanted.
+
+    Args:
+        tiles: as for `merge`.
+        plan: from `mosaic_plan`.
+
+    Yields:
+        (y0, rows) from top to bottom, each row once; new arrays.
+
+    Raises:
+        BadInput: as `merge`.
+    """
+    done: list[tuple[int, Array]] = []
+    for _ in _mergers(tiles, plan, None, lambda y0, rows: done.append((y0, rows.copy()))):
+        yield from done
+        done.clear()
+
+
+def _mergers(
+    tiles: Iterable[tuple[Box, Array]], plan: MosaicPlan, out: Array | None, sink: RowSink | None
+) -> Iterator[_Merger]:
+    """The merger, after each tile that it took; all have been taken at the end."""
+    merger: _Merger | None = None
     index = 0
     for box, pixels in tiles:
         _check_tile(index, box, pixels, plan)
@@ -199,9 +229,9 @@ def merge(
             merger = _Merger(plan, pixels, out, sink)
         merger.add(index, pixels)
         index += 1
+        yield merger
     if merger is None or index < len(plan):
         raise BadInput(f"only {index} of {len(plan)} tiles arrived; every tile of the plan must be given")
-    return merger.out
 
 
 def _check_tile(index: int, box: Box, pixels: Array, plan: MosaicPlan) -> None:

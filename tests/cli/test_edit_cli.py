@@ -1,0 +1,148 @@
+"""`segtile edit`: what is written, what is kept, what is said."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segtile.raster import open_raster
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "edit" / "tiled"))
+
+from edit_graphs import save_graph
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+@pytest.fixture
+def photo(tmp_path, ring_scene):
+    path = tmp_path / "ring.png"
+    Image.fromarray(ring_scene[0][100:450, 200:700]).save(path, dpi=(300, 300))
+    return path
+
+
+@pytest.fixture
+def identity(tmp_path):
+    return save_graph(tmp_path / "identity.onnx")
+
+
+def pixels(path):
+    with open_raster(path) as raster:
+        return raster.strip(0, raster.info.height)
+
+
+@pytest.mark.parametrize("blend", ["linear", "cosine", "pyramid", "cut", "poisson"])
+def test_an_identity_writes_the_picture_back(run, photo, identity, tmp_path, blend):
+    target = tmp_path / "made" / "out.png"
+    code, out, err = run(
+        "edit", photo, "-o", target, "--model", identity, "--tile", 224, "--halo", 16, "--blend", blend
+    )
+    assert code == 0, err
+    np.testing.assert_array_equal(pixels(target), pixels(photo))
+    assert "out.png" in out
+    assert "warning" not in err
+    assert Image.open(target).info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_json_is_one_line_and_nothing_else(run, photo, identity, tmp_path):
+    code, out, err = run(
+        "edit",
+        photo,
+        "-o",
+        tmp_path / "o.tif",
+        "--model",
+        identity,
+        "--tile",
+        224,
+        "--json",
+        "-q",
+        "--context",
+        "sequential",
+    )
+    assert code == 0
+    assert err == ""
+    (row,) = [json.loads(line) for line in out.splitlines()]
+    assert row["size"] == [500, 350]
+    assert row["tiles"] > 1
+    assert row["seam_warning"] is None
+    assert set(row["seams"]) == {"grad", "ramp", "grad_solar", "ramp_solar", "overlap_mean", "overlap_p99", "drift"}
+
+
+def test_an_upscaler_writes_the_larger_picture(run, photo, tmp_path):
+    model = save_graph(tmp_path / "up.onnx", scale=2)
+    code, _, err = run("edit", photo, "-o", tmp_path / "o.png", "--model", model, "--tile", 320, "-q")
+    assert code == 0, err
+    np.testing.assert_array_equal(pixels(tmp_path / "o.png"), pixels(photo).repeat(2, 0).repeat(2, 1))
+
+
+def test_16_bits_profile_and_exif_are_kept(run, identity, tmp_path, data_samples):
+    source = data_samples / "pearls_white.tif"
+    code, _, err = run("edit", source, "-o", tmp_path / "o.tif", "--model", identity, "--tile", 512, "-q")
+    assert code == 0, err
+    with open_raster(source) as before, open_raster(tmp_path / "o.tif") as after:
+        assert after.info.bits == 16
+        assert after.info.icc == before.info.icc
+        assert after.info.dpi == before.info.dpi
+        assert (after.info.exif is None) == (before.info.exif is None)
+        np.testing.assert_array_equal(after.strip(0, 1200), before.strip(0, 1200))
+
+
+def test_transparency_is_kept_and_bits_can_be_chosen(run, photo, identity, tmp_path):
+    rgba = np.dstack([np.asarray(Image.open(photo)), np.tile(np.arange(500) % 256, (350, 1)).astype(np.uint8)])
+    Image.fromarray(rgba).save(photo)
+    code, _, err = run(
+        "edit", photo, "-o", tmp_path / "o.out", "--format", "tiff", "--bits", 16, "--model", identity, "-q"
+    )
+    assert code == 0, err
+    with open_raster(tmp_path / "o.out") as after:
+        assert after.info.bits == 16
+        np.testing.assert_array_equal(after.alpha_strip(0, 350), rgba[..., 3].astype(np.uint16) * 257)
+        np.testing.assert_array_equal(after.strip(0, 350), rgba[..., :3].astype(np.uint16) * 257)
+
+
+def test_a_target_that_exists_is_not_touched(run, photo, identity, tmp_path):
+    target = tmp_path / "o.png"
+    target.write_bytes(b"precious")
+    code, _, err = run("edit", photo, "-o", target, "--model", identity)
+    assert code == 2
+    assert "--overwrite" in err
+    assert target.read_bytes() == b"precious"
+    code, _, err = run("edit", photo, "-o", target, "--model", identity, "--overwrite", "-q")
+    assert code == 0, err
+    np.testing.assert_array_equal(pixels(target), pixels(photo))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["-o", "o.jpg"], 2, ".jpg"),
+        (["-o", "o.png", "--model", "absent.onnx"], 1, "absent.onnx: no such file"),
+        (["-o", "o.png", "--tile", "100"], 2, "tile of 100 px"),
+        (["-o", "o.png", "--blend", "magic"], 2, "magic"),
+        (["-o", "ring.png"], 2, "to be read"),
+    ],
+)
+def test_wrong_use_is_one_sentence(run, photo, identity, tmp_path, monkeypatch, arguments, code, says):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    given = arguments if "--model" in arguments else [*arguments, "--model", identity]
+    found, _, err = run("edit", photo, *given, "-q")
+    assert found == code
+    assert says in err
+    assert "Traceback" not in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == before, "nothing was written"
+
+
+def test_tiles_that_show_are_said_on_stderr(run, photo, tmp_path):
+    """A tone that depends on the tile's mean, cut hard and left as it is: the seams are there, and the sentence too."""
+    model = save_graph(tmp_path / "drifting.onnx", bias=-0.3, drift=0.3)
+    arguments = ["edit", photo, "-o", tmp_path / "o.png", "--model", model, "--tile", 160, "--halo", 8, "--feather", 12]
+    code, _, err = run(*arguments, "--blend", "cut", "--drift", "none", "-q")
+    assert code == 0, err
+    assert "segtile: warning: ring.png: " in err
+    assert "across tile borders" in err
