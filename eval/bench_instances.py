@@ -287,7 +287,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--lone", type=int, default=200, help="objects of each size (default 200)")
     built.add_argument("--trials", type=int, default=20, help="chains and rings of stones (default 20)")
     built.add_argument("--boxes", type=int, default=50000, help="boxes to time (default 50000)")
-    built.add_argument("--repeats", type=int, default=5, help="timed runs; the median counts (default 5)")
+    built.add_argument("--repeats", type=int, default=9, help="timed runs; the median counts (default 9)")
     built.add_argument("--peers", type=int, default=3, help="timed runs of each mask peer (default 3)")
     for name, what in (
         ("drop", "share of pieces that are missing"),

@@ -73,16 +73,21 @@ def union(masks: Iterable[CropMask]) -> CropMask:
     parts = [aligned(mask) for mask in masks]
     if not parts:
         raise BadInput("the union of no masks has no frame: give at least one")
-    if any(part.frame != parts[0].frame for part in parts):
+    frame = parts[0].frame
+    if any(part.frame is not frame and part.frame != frame for part in parts):
         raise BadInput("masks of different frames cannot be joined: bring them to one frame first")
-    box = Box(0, 0, 0, 0)
-    for part in parts:
-        box = box | part.box
-    canvas = np.zeros((box.height, (box.width + 7) // 8), np.uint8)
-    for part in parts:
-        if not part.box.empty:
-            canvas[_place(part.box, box)] |= part.packed
-    return CropMask(box, canvas, parts[0].frame)
+    parts = [part for part in parts if not part.box.empty]
+    if not parts:
+        return CropMask(Box(0, 0, 0, 0), _nothing(), frame)
+    own = [part.box for part in parts]
+    x0, y0 = min(b.x0 for b in own), min(b.y0 for b in own)
+    x1, y1 = max(b.x1 for b in own), max(b.y1 for b in own)
+    canvas = np.zeros((y1 - y0, (x1 - x0 + 7) // 8), np.uint8)
+    for part, b in zip(parts, own, strict=True):
+        left, (h, w) = (b.x0 - x0) // 8, part.packed.shape
+        place = canvas[b.y0 - y0 : b.y0 - y0 + h, left : left + w]
+        np.bitwise_or(place, part.packed, out=place)
+    return CropMask(Box(x0, y0, x1, y1), canvas, frame)
 
 
 def window(mask: CropMask, box: Box) -> CropMask:
@@ -175,9 +180,12 @@ def _moved(packed: ByteArray, spare: int, width: int) -> ByteArray:
     All rows are moved as one string: what leaves a row is 0, for its last bits are spare. Eight bytes at a time, since
     shifts of single bytes are slow.
     """
-    string = np.zeros((len(packed) * width + 7) // 8 * 8, np.uint8)
-    rows: ByteArray = string[: len(packed) * width].reshape(len(packed), width)
+    size = len(packed) * width
+    string = np.empty((size + 7) // 8 * 8, np.uint8)
+    string[size:] = 0
+    rows: ByteArray = string[:size].reshape(len(packed), width)
     rows[:, : packed.shape[1]] = packed
+    rows[:, packed.shape[1] :] = 0
     words = string.view(np.uint64)
     over = words << np.uint64(8 - spare)
     over &= np.uint64(0x0101010101010101 * (0xFF << (8 - spare) & 0xFF))
@@ -185,12 +193,6 @@ def _moved(packed: ByteArray, spare: int, width: int) -> ByteArray:
     words &= np.uint64(0x0101010101010101 * (0xFF >> spare))
     np.bitwise_or(string[1:], over.view(np.uint8)[:-1], out=string[1:])
     return rows
-
-
-def _place(part: Box, whole: Box) -> tuple[slice, slice]:
-    """Rows and bytes of an aligned part in an aligned whole."""
-    left = (part.x0 - whole.x0) // 8
-    return slice(part.y0 - whole.y0, part.y1 - whole.y0), slice(left, left + (part.width + 7) // 8)
 
 
 def _nothing() -> ByteArray:

@@ -7,7 +7,8 @@ strip only, by IoU. Neighbours and things inside other things are unlike there, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,11 @@ Doubles = npt.NDArray[np.float64]
 #: How far from a border, in frame px and as a share of the tile's side, a piece that it cuts may end short of it.
 _REACH_PX = 4.0
 _REACH_SHARE = 1 / 64
+#: Two masks that agree this well in a strip are joined at sight; below, the best pair is looked for first.
+_ALIKE = 0.98
+#: Two pieces that fill their strip agree there whatever they are, so such pairs count for less where pairs compete.
+_FULL = 0.9
+_FILLED_COUNTS = 0.8
 
 
 def same_object(
@@ -47,9 +53,8 @@ def same_object(
     * they are of one class, unless `class_agnostic`, and not of different anchors.
 
     An object is what hangs together by such pairs, with at most one piece of each tile: a detector shows one object
-    once, so where pairs would make one object of two pieces of a tile, the pairs whose boxes agree best in the strip
-    come first, and those that would bring the second piece in are left out. No order of pieces or tiles changes the
-    result.
+    once, so where pairs would make one object of two pieces of a tile, the pairs that agree best come first, and those
+    that would bring the second piece in are left out. No order of pieces or tiles changes the result.
 
     Args:
         pieces: boxes and masks in frame px; `tiles` are indices of `tiles`.
@@ -79,13 +84,13 @@ def same_object(
     if anchors is not None:
         first, second = anchors[pairs.a], anchors[pairs.b]
         pairs = _taken(pairs, (first == second) | (first == 0) | (second == 0))
-    if pieces.masks is None:  # the cheap question first
-        pairs = _taken(pairs, _boxes_agree(boxes, pairs) >= threshold)
-    pairs = _taken(pairs, _cut_or_within(boxes, tile_of, reads, pairs, frame))
-    agreed, rank = _boxes_agree(boxes, pairs), _rank(pieces, reads[tile_of])
     if pieces.masks is None:
-        return _by_boxes(pairs, agreed, tile_of, rank)
-    return _by_masks(pieces.masks, pairs, agreed, threshold, tile_of, rank)
+        pairs = _taken(pairs, _boxes_agree(boxes, pairs)[0] >= threshold)
+    pairs = _taken(pairs, _cut_or_within(boxes, tile_of, reads, pairs, frame))
+    pairs = _taken(pairs, _best_first(boxes, pairs, _rank(pieces, reads[tile_of])))
+    if pieces.masks is None:
+        return _by_boxes(pairs, tile_of)
+    return _by_masks(pieces.masks, pairs, threshold, tile_of)
 
 
 def _shown_boxes(pieces: Detections) -> FloatArray:
@@ -115,8 +120,8 @@ def _cut_or_within(boxes: FloatArray, tile_of: Rows, reads: FloatArray, pairs: C
     return cut | within
 
 
-def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> Doubles:
-    """IoU of each pair's boxes inside their strip."""
+def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> tuple[Doubles, Doubles]:
+    """IoU of each pair's boxes inside their strip, and the area they share there."""
     shared, first, second = (np.ones(len(pairs.a)) for _ in range(3))
     for x in (0, 1):
         low, high = pairs.strip[:, x], pairs.strip[:, x + 2]
@@ -125,7 +130,7 @@ def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> Doubles:
         first *= a1 - a0
         second *= b1 - b0
         shared *= np.minimum(a1, b1) - np.maximum(a0, b0)
-    return shared / (first + second - shared)
+    return shared / (first + second - shared), shared
 
 
 def _rank(pieces: Detections, reads: FloatArray) -> Rows:
@@ -136,32 +141,39 @@ def _rank(pieces: Detections, reads: FloatArray) -> Rows:
     return rank
 
 
-def _best_first(pairs: Candidates, agreed: Doubles, rank: Rows) -> Rows:
-    """The order of pairs by agreement; ties are broken by what the pieces are."""
+def _best_first(boxes: FloatArray, pairs: Candidates, rank: Rows) -> Rows:
+    """The order of pairs by their boxes' agreement, then by the area; ties are broken by what the pieces are."""
+    agreed, shared = _boxes_agree(boxes, pairs)
+    strip = np.prod(pairs.strip[:, 2:] - pairs.strip[:, :2], axis=1)
+    weight = np.where(shared >= _FULL * strip, _FILLED_COUNTS * agreed, agreed)
     ends = np.sort(np.stack((rank[pairs.a], rank[pairs.b])), axis=0)
-    return np.lexsort((ends[1], ends[0], -agreed))
+    return np.lexsort((ends[1], ends[0], -shared, -weight))
 
 
-def _by_boxes(pairs: Candidates, agreed: Doubles, tile_of: Rows, rank: Rows) -> IntArray:
-    """Connected components; those with two pieces of a tile are put together again, best pairs first."""
+def _by_boxes(pairs: Candidates, tile_of: Rows) -> IntArray:
+    """Connected components; those with two pieces of a tile are put together again, pair by pair as they come."""
     n, tiles = len(tile_of), int(tile_of.max()) + 1
     graph = coo_array((np.ones(len(pairs.a), np.int8), (pairs.a, pairs.b)), shape=(n, n))
     objects = connected_components(graph, directed=False)[1].astype(np.int64)
     seen, times = np.unique(objects * tiles + tile_of, return_counts=True)
     doubled = np.unique(seen[times > 1] // tiles)
     if len(doubled):
-        wrong = np.isin(objects[pairs.a], doubled)
-        pairs = _taken(pairs, wrong)
-        order = _best_first(pairs, agreed[wrong], rank)
+        pairs = _taken(pairs, np.isin(objects[pairs.a], doubled))
         members = np.flatnonzero(np.isin(objects, doubled))
-        objects[members] = n + _joined_once(_taken(pairs, order), members, tile_of, None)
+        groups = _Groups(members, tile_of)
+        for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True):
+            if groups.may_join(a, b):
+                groups.join(a, b)
+        objects[members] = n + groups.numbers()
     return np.unique(objects, return_inverse=True)[1].astype(np.int32)
 
 
-def _by_masks(
-    masks: Sequence[CropMask], pairs: Candidates, agreed: Doubles, threshold: float, tile_of: Rows, rank: Rows
-) -> IntArray:
-    """Joined best pairs first by boxes, asking the bits only where the answer still matters."""
+def _by_masks(masks: Sequence[CropMask], pairs: Candidates, threshold: float, tile_of: Rows) -> IntArray:
+    """Joined by the masks' agreement: pairs that are all but alike first, then the others, best first.
+
+    Pairs come in the order of their boxes' agreement, in which most are soon settled without a look at the bits: they
+    are joined already, or can never be.
+    """
     strips = np.zeros((int(pairs.number.max(initial=-1)) + 1, 4), np.int64)
     strips[pairs.number] = pairs.strip
     places = [Box(*row) for row in strips.tolist()]
@@ -173,33 +185,48 @@ def _by_masks(
             known = areas[piece, number] = area_in(masks[piece], places[number])
         return known
 
-    def agree(a: int, b: int, number: int) -> bool:
-        first, second = area(a, number), area(b, number)
-        if min(first, second) < threshold * max(first, second) or not first:  # no IoU is above the ratio of areas
-            return False
-        shared = intersection_area(masks[a], masks[b], places[number])
-        return shared > 0 and shared >= threshold * (first + second - shared)
-
-    pairs = _taken(pairs, _best_first(pairs, agreed, rank))
-    joined = _joined_once(pairs, np.arange(len(masks)), tile_of, agree)
-    return np.unique(joined, return_inverse=True)[1].astype(np.int32)
-
-
-def _joined_once(
-    pairs: Candidates, members: Rows, tile_of: Rows, agree: Callable[[int, int, int], bool] | None
-) -> Rows:
-    """The group of each of `members`, joined pair by pair unless that puts two pieces of a tile in a group."""
-    group = {piece: piece for piece in members.tolist()}
-    inside = {piece: [piece] for piece in group}
-    tiles = {piece: 1 << tile for piece, tile in zip(group, tile_of[members].tolist(), strict=True)}
-    for i, j, number in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.number.tolist(), strict=True):
-        small, large = group[i], group[j]
-        if small == large or tiles[small] & tiles[large] or not (agree is None or agree(i, j, number)):
+    groups = _Groups(np.arange(len(masks)), tile_of)
+    later = []
+    for a, b, number in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.number.tolist(), strict=True):
+        if not groups.may_join(a, b):
             continue
-        if len(inside[small]) > len(inside[large]):
-            small, large = large, small
-        for piece in inside[small]:
-            group[piece] = large
-        inside[large] += inside.pop(small)
-        tiles[large] |= tiles.pop(small)
-    return np.array([group[piece] for piece in members.tolist()], np.intp)
+        first, second = area(a, number), area(b, number)
+        if min(first, second) < threshold * max(first, second):  # no IoU is above the ratio of areas
+            continue
+        shared = intersection_area(masks[a], masks[b], places[number])
+        if not shared or (agreed := shared / (first + second - shared)) < threshold:
+            continue
+        weight = _FILLED_COUNTS * agreed if shared >= _FULL * places[number].area else agreed
+        if weight >= _ALIKE:
+            groups.join(a, b)
+        else:
+            later.append((-weight, -shared, a, b))
+    for _, _, a, b in sorted(later, key=itemgetter(0, 1)):  # stable: equal ones stay in the order of their boxes
+        if groups.may_join(a, b):
+            groups.join(a, b)
+    return np.unique(groups.numbers(), return_inverse=True)[1].astype(np.int32)
+
+
+class _Groups:
+    """Pieces in groups that hold at most one piece of a tile."""
+
+    def __init__(self, members: Rows, tile_of: Rows) -> None:
+        self._group = {piece: piece for piece in members.tolist()}
+        self._inside = {piece: [piece] for piece in self._group}
+        self._tiles = {piece: 1 << tile for piece, tile in zip(self._group, tile_of[members].tolist(), strict=True)}
+
+    def may_join(self, a: int, b: int) -> bool:
+        """False where two pieces are in one group, or their groups hold pieces of one tile: then that is for good."""
+        return not self._tiles[self._group[a]] & self._tiles[self._group[b]]
+
+    def join(self, a: int, b: int) -> None:
+        """Make one group of two pieces' groups."""
+        small, large = sorted((self._group[a], self._group[b]), key=lambda g: len(self._inside[g]))
+        for piece in self._inside[small]:
+            self._group[piece] = large
+        self._inside[large] += self._inside.pop(small)
+        self._tiles[large] |= self._tiles.pop(small)
+
+    def numbers(self) -> Rows:
+        """Each member's group, in the order of the members."""
+        return np.fromiter(self._group.values(), np.intp, len(self._group))

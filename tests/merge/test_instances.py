@@ -77,6 +77,17 @@ def test_exact_pieces_of_scattered_objects_give_the_true_masks(seed):
     assert matched(found, truths) == [1.0] * 9
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_objects_of_a_class_that_lie_on_each_other_stay_apart(seed):
+    """Many pairs of neighbours agree by half or more where they overlap; each piece has a better one."""
+    truths = shapes(64, 3000, np.random.default_rng(seed), least=250, most=900)
+    frame = Box.frame(3000, 3000)
+    tiles = slices(frame, 700, 140)
+    found = fuse(see(truths, tiles=tiles, least=64).pieces, tiles, ["shape"], frame=frame)
+    assert len(found) == 64
+    assert min(matched(found, truths)) >= 0.999
+
+
 def test_parts_that_a_tile_hardly_sees_cost_a_ring_no_more_than_they_hold():
     truths = shapes(16, 1600, np.random.default_rng(1), least=200, most=600)
     frame = Box.frame(1600, 1600)
