@@ -1,7 +1,7 @@
 """Train the detector of jewellery, and write it as ONNX.
 
 python -m models.training.detector train --sprites out/sprites --run out/jewels
-python -m models.training.detector export --run out/jewels -o models/weights/jewels.onnx
+python -m models.training.detector export --sprites out/sprites --run out/jewels -o models/weights/jewels.onnx
 python -m models.training.detector check FOLDER
 """
 
@@ -16,8 +16,9 @@ from pathlib import Path
 import torch
 
 from models.training.detector.config import Settings, read_settings
+from models.training.detector.figures import best_threshold
 from models.training.detector.library import load_sprites, sheets_in
-from models.training.detector.train import restore, start, train
+from models.training.detector.train import held_out, restore, start, train
 
 SETTINGS = Path(__file__).with_name("jewels.toml")
 
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     one.add_argument("--workers", type=int, default=1, help="processes that compose pictures")
     two = verbs.add_parser("export", help="write the run's averaged weights as ONNX")
     two.add_argument("--run", type=Path, default=Path("out/jewels"))
+    two.add_argument("--sprites", type=Path, default=Path("out/sprites"), help="folder of rendered sheets")
     two.add_argument("-o", "--out", type=Path, required=True)
     three = verbs.add_parser("check", help="figures of the shipped file on rendered flat lays")
     three.add_argument("folder", type=Path, help="pictures with their alpha, from eval.synth --kind flatlay")
@@ -66,13 +68,17 @@ def _train(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _export(settings: Settings, given: argparse.Namespace) -> int:
-    from models.training.detector.export import export
+    from models.training.detector.export import export, settle
 
     run = start(settings, torch.device("cpu"))
     checkpoint = given.run / "checkpoint.pt"
     if not checkpoint.exists():
         raise FileNotFoundError(f"no checkpoint in {given.run}: the verb train makes it")
     restore(run, checkpoint, torch.device("cpu"))
+    sheets = sheets_in(given.sprites, settings.data.sheets)[-settings.data.held_out :]
+    threshold = best_threshold(run.average, held_out(settings, load_sprites(sheets)), torch.device("cpu"))
+    logging.getLogger("segtile").info("pieces are counted best from a score of %.2f on", threshold)
+    settle(run.average, threshold)
     export(run.average, settings.network, given.out)
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from segtile.backends.detectors import open_detector
 
 from models.training.detector.figures import coco, row
@@ -34,7 +35,7 @@ def check(model: str, folder: Path) -> dict[str, Any]:
     counted: dict[str, int] = {}
     sizes: list[tuple[int, int]] = []
     for file in files:
-        picture = cv2.imread(str(file))[..., ::-1]
+        picture = read_picture(file)
         sizes.append((picture.shape[1], picture.shape[0]))
         truth += [row(len(sizes), box) for box in flatlay_boxes(int(file.stem.split("_")[1]), *sizes[-1]).tolist()]
         results += _rows(all_of_them, picture, len(sizes))
@@ -50,7 +51,19 @@ def check(model: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _rows(detector: Detector, picture: Any, number: int) -> list[dict[str, Any]]:
+def read_picture(file: Path) -> NDArray[np.uint8]:
+    """An 8-bit picture as (H, W, 3) uint8 RGB.
+
+    Raises:
+        FileNotFoundError: there is none that can be read.
+    """
+    found = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if found is None:
+        raise FileNotFoundError(f"{file} is no picture that can be read")
+    return np.ascontiguousarray(found[..., ::-1])
+
+
+def _rows(detector: Detector, picture: NDArray[np.uint8], number: int) -> list[dict[str, Any]]:
     (found,) = detector.detect([picture])
     pairs = zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
     return [row(number, box) | {"score": score} for box, score in pairs]

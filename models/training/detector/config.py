@@ -23,12 +23,17 @@ class Network:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training on canvases of `side` px (a multiple of 32), `batch` at a time, its own top rate."""
+    """A stretch of training on canvases of `side` px (a multiple of 32), `batch` at a time, its own top rate.
+
+    `places` is how many places of the network answer for one piece at most: many are learnt from faster, few leave
+    fewer doubles of a piece behind.
+    """
 
     side: int
     batch: int
     steps: int
     rate: float
+    places: int = 10
 
 
 @dataclass(frozen=True)

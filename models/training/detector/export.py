@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.training.detector.config import Network
+from models.training.detector.figures import THRESHOLD
 from models.training.detector.model import Detector
 
 SIDE = 640
@@ -29,6 +31,14 @@ class Exported(nn.Module):
         raw = self.model(images)
         said = torch.cat([raw.boxes, raw.logits.sigmoid(), raw.coefficients], 2)
         return said.transpose(1, 2), raw.prototypes
+
+
+def settle(model: Detector, threshold: float) -> None:
+    """Shift all scores, in the logarithm of their odds, so that `threshold` becomes the reader's own (THRESHOLD)."""
+    shift = math.log(THRESHOLD / (1 - THRESHOLD)) - math.log(threshold / (1 - threshold))
+    with torch.no_grad():
+        for head in model.heads:
+            head.score.bias += shift
 
 
 def export(model: Detector, network: Network, file: Path) -> None:

@@ -97,4 +97,5 @@ def turned(sprite: Sprite, span: float, degrees: float, mirrored: bool, squeeze:
     target = (int(size[0]), int(size[1]))
     out[..., :4] = cv2.warpAffine(layer[..., :4], matrix, target)
     out[..., 4] = cv2.warpAffine(layer[..., 4], matrix, target)
-    return out / np.float32(255)
+    out /= 255
+    return out

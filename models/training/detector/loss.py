@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from models.training.detector.model import Raw, places
 
-_MOST = 10  # places that answer for one piece, at most
 _SCORE_POWER, _IOU_POWER = 0.5, 4.0
 _REACH = {8.0: (0.0, 128.0), 16.0: (48.0, 288.0), 32.0: (128.0, 1e9)}  # longer side of the pieces a stride answers for
 _MASKS = 24  # places per picture whose masks are compared, at most
@@ -48,7 +47,7 @@ def overlaps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return iou, iou - (hull - union) / hull.clamp(min=1e-6)
 
 
-def assign(boxes: Tensor, scores: Tensor, target: Target, centres: Tensor, strides: Tensor) -> Answer:
+def assign(boxes: Tensor, scores: Tensor, target: Target, centres: Tensor, strides: Tensor, most: int = 10) -> Answer:
     """Task-aligned assignment of one picture: places inside a piece's box whose score and box fit it best.
 
     Args:
@@ -57,6 +56,7 @@ def assign(boxes: Tensor, scores: Tensor, target: Target, centres: Tensor, strid
         target: the picture's pieces.
         centres: (A, 2) px.
         strides: (A,).
+        most: places that answer for one piece, at most.
 
     Source: TOOD, Feng et al. 2021; limited to levels that fit a piece's size as in FCOS.
     """
@@ -67,7 +67,7 @@ def assign(boxes: Tensor, scores: Tensor, target: Target, centres: Tensor, strid
     inside = _inside(target.boxes, centres, strides)
     fit = scores[:, target.labels].T.clamp(min=1e-4) ** _SCORE_POWER * iou.clamp(min=1e-3) ** _IOU_POWER
     fit = torch.where(inside, fit, torch.zeros_like(fit))
-    best = fit.topk(min(_MOST, fit.shape[1]), dim=1)
+    best = fit.topk(min(most, fit.shape[1]), dim=1)
     chosen = torch.zeros_like(inside).scatter_(1, best.indices, best.values > 0)
     # A place that several pieces want goes to the one that it covers best.
     owner = torch.where(chosen, iou, torch.full_like(iou, -1.0)).argmax(0)
@@ -93,7 +93,7 @@ def _inside(boxes: Tensor, centres: Tensor, strides: Tensor) -> Tensor:
     return within & (longer >= low[level][None]) & (longer < high[level][None])
 
 
-def losses(raw: Raw, targets: list[Target], height: int, width: int) -> dict[str, Tensor]:
+def losses(raw: Raw, targets: list[Target], height: int, width: int, most: int = 10) -> dict[str, Tensor]:
     """Score, box and mask loss of a batch, and their weighted `total`.
 
     Scores: binary cross-entropy against the worth of each place. Boxes: 1 - generalised IoU, weighted by worth. Masks:
@@ -107,7 +107,7 @@ def losses(raw: Raw, targets: list[Target], height: int, width: int) -> dict[str
     total = raw.boxes.new_zeros(())
     for b, target in enumerate(targets):
         with torch.no_grad():
-            answer = assign(predicted[b], raw.logits[b].sigmoid(), target, centres, strides)
+            answer = assign(predicted[b], raw.logits[b].sigmoid(), target, centres, strides, most)
         if len(answer.rows) == 0:
             continue
         wanted[b, answer.rows, target.labels[answer.pieces]] = answer.worth

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from models.training.detector.batches import Composed, batches, collate
+from models.training.detector.compose import Scene
 from models.training.detector.config import Phase, Settings
 from models.training.detector.figures import validate
 from models.training.detector.library import Sprite
@@ -82,7 +83,6 @@ def train(
         restore(run, checkpoint, device)
         _cut_log(folder / "log.jsonl", run)
         log.info("goes on at phase %d, step %d", run.phase, run.step)
-    held_out = Composed(sprites[1], settings.data, VALIDATION_SIDE, settings.seed + 1, 0, settings.data.validation)
     while run.phase < len(settings.phases):
         phase = settings.phases[run.phase]
         started = time.monotonic()
@@ -95,13 +95,20 @@ def train(
                 _write(folder, run, {k: round(v / 20, 4) for k, v in run.sums.items()} | {"seconds": spent})
                 run.sums.clear()
             if run.step % settings.validate_every == 0 or run.step == phase.steps:
-                figures = validate(run.average, DataLoader(held_out, batch_size=10, collate_fn=collate), device)
+                figures = validate(run.average, held_out(settings, sprites[1]), device)
                 _write(folder, run, {k: round(v, 4) for k, v in figures.items()})
             if run.step % settings.checkpoint_every == 0:
                 save(run, checkpoint)
         run.phase, run.step = run.phase + 1, 0
         save(run, checkpoint)
     return run
+
+
+def held_out(settings: Settings, sprites: Sequence[Sprite]) -> DataLoader[Scene]:
+    """The validation pictures: composed of sprites that are not trained on, by a seed of their own."""
+    data = settings.data
+    scenes = Composed(sprites, data, VALIDATION_SIDE, settings.seed + 1, 0, data.validation)
+    return DataLoader(scenes, batch_size=10, collate_fn=collate)
 
 
 def rate_at(phase: Phase, step: int) -> float:
@@ -118,7 +125,7 @@ def _step(run: Run, phase: Phase, images: Tensor, targets: list[Any], average: f
     images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, torch.bfloat16):
         raw = run.model(images)
-    parts = losses(Raw(*(x.float() for x in raw)), targets, images.shape[2], images.shape[3])
+    parts = losses(Raw(*(x.float() for x in raw)), targets, images.shape[2], images.shape[3], phase.places)
     run.optimiser.zero_grad(set_to_none=True)
     parts["total"].backward()
     norm = torch.nn.utils.clip_grad_norm_(run.model.parameters(), 10.0)

@@ -125,7 +125,7 @@ def _save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
     handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, **arrays)
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type, unused-ignore]
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
