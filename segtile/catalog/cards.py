@@ -33,6 +33,7 @@ class ModelCard:
     `size` is the (width, height) the network was trained for; it is always run at that size. A network sees
     ``(colour * scale - mean) / std`` of sRGB-encoded values in [0, 1], channels in the order of `colour` ("rgb" or
     "bgr"). `output` is the name or the index of the graph's output; `activation` what turns it into a probability.
+    `classes` are what a detector (task "detect") tells apart, in the order of its scores; () for other tasks.
     Licences of code and weights are separate, and `data` says what the weights were trained on.
     """
 
@@ -51,6 +52,7 @@ class ModelCard:
     std: tuple[float, float, float]
     output: str | int
     activation: Activation
+    classes: tuple[str, ...] = ()
 
 
 def cards_folder() -> Path:
@@ -115,6 +117,7 @@ def _build(raw: dict[str, Any]) -> ModelCard:
         std=_triple(taken["std"]),
         output=given["name"] if "name" in given else int(given["index"]),
         activation=given["activation"],
+        classes=_names(given.get("classes", [])),
     )
     _check(card)
     return card
@@ -132,6 +135,8 @@ def _check(card: ModelCard) -> None:
         raise ValueError(f"colour is '{card.colour}', it has to be one of {', '.join(_COLOURS)}")
     if card.activation not in get_args(Activation):
         raise ValueError(f"activation is '{card.activation}', it has to be one of {', '.join(get_args(Activation))}")
+    if (card.task == "detect") != bool(card.classes):
+        raise ValueError(f"its task is '{card.task}' and it has {len(card.classes)} classes: detectors alone have any")
     if min(card.size) < 1:
         raise ValueError(f"size is {card.size}, both sides have to be at least 1")
     if min(card.std) <= 0:
@@ -141,6 +146,12 @@ def _check(card: ModelCard) -> None:
 def _pair(values: list[int]) -> tuple[int, int]:
     first, second = values
     return int(first), int(second)
+
+
+def _names(values: list[str]) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(name, str) and name for name in values):
+        raise ValueError("classes has to be a list of names")
+    return tuple(values)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -20,6 +20,16 @@ def test_the_first_card_says_what_its_network_needs():
     assert card.files[0].name == "u2netp.onnx"
 
 
+def test_a_detector_names_its_classes(tmp_path):
+    card = load_card("jewels")
+    assert card.task == "detect"
+    assert card.classes == ("piece",)
+    path = tmp_path / "jewels.toml"
+    path.write_text((cards_folder() / "jewels.toml").read_text().replace('classes = ["piece"]', ""))
+    with pytest.raises(ModelError, match="0 classes"):
+        read_card(path)
+
+
 def test_an_unknown_model_is_named_with_those_there_are():
     with pytest.raises(ModelError, match=r"'nosuch'.*u2netp"):
         load_card("nosuch")
@@ -37,6 +47,8 @@ def test_an_unknown_model_is_named_with_those_there_are():
         (("std = [0.229", "std = [0"), "std"),
         (('id = "u2netp"', 'id = "other"'), "agree"),
         (("[input]", "[input"), "not valid"),
+        (("[output]", '[output]\nclasses = ["piece"]'), "detectors alone"),
+        (("[output]", "[output]\nclasses = [1]"), "list of names"),
     ],
 )
 def test_a_wrong_card_is_refused_with_its_fault(tmp_path, change, word):

@@ -1,0 +1,83 @@
+"""Write the network as ONNX with the inputs, outputs and metadata that readers of YOLO's segmentation heads expect."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from models.training.detector.config import Network
+from models.training.detector.figures import THRESHOLD
+from models.training.detector.model import Detector
+
+SIDE = 640
+OPSET = 17
+
+
+class Exported(nn.Module):
+    """The network with its scores as probabilities and everything about a place in one column."""
+
+    def __init__(self, model: Detector) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) 0..1 RGB to (B, 4 + classes + K, A) and (B, K, H / 4, W / 4)."""
+        raw = self.model(images)
+        said = torch.cat([raw.boxes, raw.logits.sigmoid(), raw.coefficients], 2)
+        return said.transpose(1, 2), raw.prototypes
+
+
+def settle(model: Detector, threshold: float) -> None:
+    """Shift all scores, in the logarithm of their odds, so that `threshold` becomes the reader's own (THRESHOLD)."""
+    shift = math.log(THRESHOLD / (1 - THRESHOLD)) - math.log(threshold / (1 - threshold))
+    with torch.no_grad():
+        for head in model.heads:
+            head.score.bias += shift
+
+
+def export(model: Detector, network: Network, file: Path) -> None:
+    """Write `file`: input "images" (N, 3, 640, 640), outputs "output0" and "output1", N free; checked by onnx.
+
+    The exporter is torch's older one, since the newer needs onnxscript and makes a graph that is no better.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    names = ["images", "output0", "output1"]
+    with tempfile.TemporaryDirectory() as scratch:
+        rough = Path(scratch) / "graph.onnx"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            torch.onnx.export(
+                Exported(model).eval(),
+                (torch.zeros(1, 3, SIDE, SIDE),),
+                str(rough),
+                input_names=names[:1],
+                output_names=names[1:],
+                dynamic_axes={name: {0: "batch"} for name in names},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        graph = onnx.load(rough)
+    graph.producer_name, graph.producer_version = "segtile", ""
+    entries = {
+        "task": "segment",
+        "names": repr(dict(enumerate(network.names))),
+        "stride": "32",
+        "imgsz": repr([SIDE, SIDE]),
+        "end2end": "False",
+        "author": "segtile, models/training/detector",
+        "license": "Apache-2.0",
+        "description": "pieces of jewellery on flat lays, trained on this project's own renders",
+    }
+    del graph.metadata_props[:]
+    for key, value in entries.items():
+        graph.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(graph, full_check=True)
+    part = file.with_name(file.name + ".part")
+    part.write_bytes(graph.SerializeToString())
+    part.replace(file)
