@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import pytest
-from segtile.backends.detectors import open_detector
 
 from models.training.detector.flatlays import PIECES, flatlay_boxes
+from segtile.backends.detectors import open_detector
 from segtile.catalog import find_weights, load_card
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segtile[cpu]")

@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from segtile.backends.detectors import open_detector
 
 from models.training.detector.figures import coco, row
 from models.training.detector.flatlays import PIECES, flatlay_boxes
+from segtile.backends.detectors import open_detector
 from segtile.detected import Detector
 from segtile.metrics.coco import evaluate
 
