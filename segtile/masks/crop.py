@@ -51,7 +51,8 @@ def intersection_area(a: CropMask, b: CropMask, box: Box | None = None) -> int:
     x1, y1 = min(one.x1, two.x1, bounds.x1), min(one.y1, two.y1, bounds.y1)
     if x0 >= x1 or y0 >= y1:
         return 0
-    return count(_trimmed(_bytes(a, x0, y0, x1, y1) & _bytes(b, x0, y0, x1, y1), x0, x1))
+    both = cv2.bitwise_and(_bytes(a, x0, y0, x1, y1), _bytes(b, x0, y0, x1, y1))
+    return count(_trimmed(both, x0, x1))
 
 
 def iou(a: CropMask, b: CropMask, box: Box | None = None) -> float:
@@ -86,7 +87,7 @@ def union(masks: Iterable[CropMask]) -> CropMask:
     for part, b in zip(parts, own, strict=True):
         left, (h, w) = (b.x0 - x0) // 8, part.packed.shape
         place = canvas[b.y0 - y0 : b.y0 - y0 + h, left : left + w]
-        np.bitwise_or(place, part.packed, out=place)
+        cv2.bitwise_or(place, part.packed, dst=place)
     return CropMask(Box(x0, y0, x1, y1), canvas, frame)
 
 
