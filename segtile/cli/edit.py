@@ -82,12 +82,38 @@ def edit(
     verbose: o.Verbose = False,
 ) -> None:
     """Run an image-to-image model over a picture of any size; profile, dpi, EXIF and depth as the input's."""
-    from segtile.backends.image_ops import open_edit
-    from segtile.edit.engine import edit_tiled
+    log_to_stderr(verbose)
+    kind = _checked(photo, output, file_format, overwrite)
+    settings: dict[str, Any] = {
+        "tile": tile,
+        "halo": halo,
+        "feather": feather,
+        "grid": grid.value,
+        "blend": blend.value,
+        "context": context.value,
+        "drift": drift.value,
+        "reference": reference,
+        "threads": threads,
+    }
+    row = _run(photo, output, model, device, settings, {"format": kind, "bits": bits.depth}, overwrite, quiet)
+    if as_json:
+        print_line(json.dumps(row, ensure_ascii=False))
+        return
+    memory = f", peak {row['peak_rss_mb']:.0f} MB" if row["peak_rss_mb"] is not None else ""
+    width, height = row["size"]
+    seams = {name: "-" if value is None else f"{value:.2f}" for name, value in row["seams"].items()}
+    print_line(
+        f"{output}: {width}x{height} in {row['seconds']:.1f} s, {row['tiles']} tiles, {blend.value}{memory}; "
+        f"across tile borders against inside: step {seams['grad']} (without them {seams['grad_undisturbed']}), "
+        f"slow ramp {seams['ramp']} ({seams['ramp_undisturbed']})"
+    )
+
+
+def _checked(photo: Path, output: Path, file_format: o.Format | None, overwrite: bool) -> str:
+    """The format to write, once it is sure that the target can be written."""
     from segtile.edit.written import format_of
     from segtile.export.atomic import check_target
 
-    log_to_stderr(verbose)
     kind = format_of(output, None if file_format is None else file_format.value)
     if output.resolve() == photo.resolve():
         raise BadInput(f"{output} is the picture to be read: choose another name for the result")
@@ -95,45 +121,36 @@ def edit(
         raise WouldOverwrite(f"{output} exists already: give --overwrite to replace it")
     make_folder(output.parent)
     check_target(output, overwrite=overwrite)
+    return kind
+
+
+def _run(
+    photo: Path,
+    output: Path,
+    model: str,
+    device: str,
+    settings: dict[str, Any],
+    saving: dict[str, Any],
+    overwrite: bool,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Edit, write, look at the seams; returns what --json prints."""
+    from segtile.backends.image_ops import open_edit
+    from segtile.edit.engine import edit_tiled
+
     start = time.perf_counter()
     operator = open_edit(model, device)
+    settings = {**settings, "tile": settings["tile"] or min(operator.input_size or (_TILE, _TILE))}
     with (
         shown(photo.name, quiet) as progress,
-        edit_tiled(
-            photo,
-            operator,
-            tile=tile or min(operator.input_size or (_TILE, _TILE)),
-            halo=halo,
-            feather=feather,
-            grid=grid.value,
-            blend=blend.value,
-            context=context.value,
-            scale=operator.scale,
-            drift=drift.value,
-            reference=reference,
-            threads=threads,
-            on_progress=progress,
-        ) as edited,
+        edit_tiled(photo, operator, scale=operator.scale, on_progress=progress, **settings) as edited,
     ):
-        report = edited.save(output, format=kind, bits=bits.depth, overwrite=overwrite, on_progress=progress)
+        report = edited.save(output, overwrite=overwrite, on_progress=progress, **saving)
         seams = edited.seams(progress)
-        seconds = time.perf_counter() - start
         warnings = tuple(dict.fromkeys((*edited.warnings, *report.warnings)))
-        for sentence in warnings:
-            sys.stderr.write(f"segtile: warning: {photo.name}: {sentence}\n")
-        if seams.warning:
-            sys.stderr.write(f"segtile: warning: {photo.name}: {' '.join(seams.warning.split())}\n")
-        row = _row(photo, output, operator, edited, seams, seconds, warnings)
-    if as_json:
-        print_line(json.dumps(row, ensure_ascii=False))
-        return
-    memory = f", peak {row['peak_rss_mb']:.0f} MB" if row["peak_rss_mb"] is not None else ""
-    print_line(
-        f"{output}: {edited.width}x{edited.height} in {seconds:.1f} s, {row['tiles']} tiles, {blend.value}{memory}; "
-        f"across tile borders against inside: "
-        f"step {_two(seams.grad.ratio)} (without them {_two(seams.undisturbed[0])}), "
-        f"slow ramp {_two(seams.ramp.ratio)} ({_two(seams.undisturbed[1])})"
-    )
+        for sentence in (*warnings, *([seams.warning] if seams.warning else [])):
+            sys.stderr.write(f"segtile: warning: {photo.name}: {' '.join(sentence.split())}\n")
+        return _row(photo, output, operator, edited, seams, time.perf_counter() - start, warnings)
 
 
 def _row(
@@ -151,6 +168,8 @@ def _row(
         "ramp": seams.ramp.ratio,
         "grad_solar": seams.grad_solar.ratio,
         "ramp_solar": seams.ramp_solar.ratio,
+        "grad_undisturbed": seams.undisturbed[0],
+        "ramp_undisturbed": seams.undisturbed[1],
         "overlap_mean": seams.overlap_mean,
         "overlap_p99": seams.overlap_p99,
         "drift": seams.drift,
@@ -169,7 +188,3 @@ def _row(
         "peak_rss_mb": peak_rss_mb(),
         "warnings": list(warnings),
     }
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "-"
