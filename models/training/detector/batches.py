@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -51,5 +52,6 @@ def batches(
 ) -> DataLoader[Scene]:
     """The batches of a phase from step `done` on; the same ones whether or not the run was interrupted before."""
     first, count = done * phase.batch, (phase.steps - done) * phase.batch
+    data = replace(data, compounds=phase.compounds, skew=phase.skew)
     scenes = Composed(sprites, data, phase.side, seed, first, count)
     return DataLoader(scenes, batch_size=phase.batch, shuffle=False, num_workers=workers, collate_fn=collate)

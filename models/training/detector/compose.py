@@ -15,6 +15,7 @@ from models.training.detector.library import Bytes, Float, Sprite, turned
 
 STRIDE = 4  # of the masks, as of the network's prototypes
 _RATIO = {"stud": 0.30, "ball": 0.35, "bead": 0.35, "huggie": 0.5, "set_stone": 0.6, "drop": 0.6, "long_earring": 1.8}
+_COMPOUNDS = {"solitaire", "drop_earring", "long_earring", "drop", "charm", "bar"}
 _PADDING = 114  # the grey beside a picture that was scaled into a square, as segtile.backends.letterbox has it
 _LEAST_SEEN = 0.12  # a piece of which the frame shows less than this share is not laid at all
 
@@ -46,14 +47,14 @@ def compose(sprites: Sequence[Sprite], data: Data, side: int, seed: int, index: 
     """Picture number `index` of the endless set of a seed."""
     rng = np.random.default_rng([seed, side, index])
     canvas = _Canvas(backdrop(rng, side), _frame(rng, side), np.zeros((side, side), np.float32), [], [])
-    span = data.smallest * (data.largest * side / 640 / data.smallest) ** rng.uniform(0.1, 1.0)
+    span = data.smallest * (data.largest * side / 640 / data.smallest) ** (0.1 + 0.9 * rng.uniform() ** data.skew)
     room = (canvas.frame[2] - canvas.frame[0]) * (canvas.frame[3] - canvas.frame[1]) / (1.3 * span * span)
     wanted = 0 if rng.random() < 0.03 else int(np.clip(rng.integers(1, max(2, int(room) + 2)), 1, 40))
     shadow = float(rng.uniform(0.15, 1.0))
     for _ in range(3 * wanted):
         if len(canvas.boxes) >= wanted:
             break
-        sprite = sprites[int(rng.integers(len(sprites)))]
+        sprite = _pick(rng, sprites, data.compounds)
         size = span * _RATIO.get(sprite.kind, 1.0) ** rng.uniform(0.5, 1.2) * rng.uniform(0.75, 1.3)
         size = max(size, 0.6 * data.smallest)
         box = _try(canvas, sprite, size, rng, shadow, None)
@@ -65,6 +66,14 @@ def compose(sprites: Sequence[Sprite], data: Data, side: int, seed: int, index: 
     pixels = np.full((side, side, 3), _PADDING, np.uint8)
     pixels[y0:y1, x0:x1] = _photograph(rng, canvas.pixels[y0:y1, x0:x1])
     return Scene(pixels, boxes, masks)
+
+
+def _pick(rng: Rng, sprites: Sequence[Sprite], compounds: float) -> Sprite:
+    """Any sprite, those of many parts `compounds` times as often as others."""
+    if compounds == 1.0:
+        return sprites[int(rng.integers(len(sprites)))]
+    shares = np.array([compounds if sprite.kind in _COMPOUNDS else 1.0 for sprite in sprites])
+    return sprites[int(rng.choice(len(sprites), p=shares / shares.sum()))]
 
 
 def _frame(rng: Rng, side: int) -> tuple[int, int, int, int]:

@@ -26,7 +26,7 @@ class Phase:
     """A stretch of training on canvases of `side` px (a multiple of 32), `batch` at a time, its own top rate.
 
     `places` is how many places of the network answer for one piece at most: many are learnt from faster, few leave
-    fewer doubles of a piece behind.
+    fewer doubles of a piece behind. `compounds` and `skew` are `Data`'s, for this phase.
     """
 
     side: int
@@ -34,14 +34,17 @@ class Phase:
     steps: int
     rate: float
     places: int = 10
+    compounds: float = 1.0
+    skew: float = 1.0
 
 
 @dataclass(frozen=True)
 class Data:
     """Pieces measure from `smallest` px, whatever the canvas, up to `largest` px on a canvas of 640.
 
-    Of the first `sheets` sheets the last `held_out` are never trained on: the `validation` composed pictures are made
-    of them.
+    `skew` under 1 makes large ones more frequent, `compounds` over 1 those whose parts could pass for pieces: a ring
+    with its head, a hook with its bead. Of the first `sheets` sheets the last `held_out` are never trained on: the
+    `validation` composed pictures are made of them.
     """
 
     sheets: int = 14
@@ -49,6 +52,8 @@ class Data:
     largest: float = 460.0
     held_out: int = 2
     validation: int = 60
+    compounds: float = 1.0
+    skew: float = 1.0
 
 
 @dataclass(frozen=True)
