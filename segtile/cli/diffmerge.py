@@ -78,7 +78,8 @@ def diffmerge(
         print_line(json.dumps(row, ensure_ascii=False))
         return
     whole = "" if change.tone.identity else f"; a change of the whole picture ({change.tone.name}) was left out"
+    places = "1 change" if len(found.boxes) == 1 else f"{len(found.boxes)} changes"
     print_line(
-        f"{output}: {info.width}x{info.height} in {seconds:.1f} s, {len(found.boxes)} changes over "
+        f"{output}: {info.width}x{info.height} in {seconds:.1f} s, {places} over "
         f"{100 * change.share:.2f} % of the picture{whole}"
     )
