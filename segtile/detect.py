@@ -25,7 +25,7 @@ def detect(
     slice: int | tuple[int, int] | None = None,
     overlap: float = 0.2,
     grid: GridName = "uniform",
-    scales: Sequence[Scale] = (1.0,),
+    scales: Sequence[Scale] | None = None,
     roi: Sequence[Box | Polygon] | None = None,
     fusion: Fusion = "strip",
     metric: Metric = "IOS",
@@ -52,6 +52,7 @@ def detect(
         overlap: share of a slice that its neighbour sees too, 0 <= overlap < 1.
         grid: "uniform" is SAHI's; "aligned" follows what a coarse look sees and skips empty background.
         scales: one pass of slices for each: 1.0 the picture as it is, 0.5 made half as large; "full" all of it at once.
+            None takes what the model's card was trained for (our own `jewels` looks at all of it), else 1.0.
         roi: boxes and polygons, as lists of (x, y), outside which nothing is looked for.
         fusion: "strip" joins pieces that agree where two slices overlap; "greedy-nmm", "nmm" and "nms" are SAHI's.
         metric: "IOS" or "IOU", for SAHI's.

@@ -24,7 +24,7 @@ def segment(
     slice: int | tuple[int, int] | None = None,
     overlap: float = 0.2,
     grid: GridName = "uniform",
-    scales: Sequence[Scale] = (1.0,),
+    scales: Sequence[Scale] | None = None,
     roi: Sequence[Box | Polygon] | None = None,
     fusion: Fusion = "strip",
     metric: Metric = "IOS",

@@ -34,7 +34,7 @@ def open_detector(
 
     Returns:
         The detector. Those of segtile also have `digest`, the sha256 of their file or None, and may have `notes`,
-        sentences for the user.
+        sentences for the user, and `scales`, the passes that they were trained for.
 
     Raises:
         BackendMissing: what the model runs on is not installed; the message names the extra.
@@ -43,11 +43,13 @@ def open_detector(
         ReadError: there is no such file.
     """
     if isinstance(model, str | Path):
-        path = _find(model)
+        path, scales = _find(model)
         if path.suffix.lower() == ".onnx":
             from segtile.backends.yolo import YoloDetector
 
-            return YoloDetector(path, confidence=confidence, device=device, threads=threads, soft=soft)
+            detector = YoloDetector(path, confidence=confidence, device=device, threads=threads, soft=soft)
+            detector.scales = scales
+            return detector
         from segtile.backends.ultralytics import UltralyticsDetector
 
         return UltralyticsDetector(path, confidence=confidence, device=device, threads=threads)
@@ -65,6 +67,11 @@ def digest_of(detector: Detector) -> str | None:
 def notes_of(detector: Detector) -> tuple[str, ...]:
     """Sentences for the user that a detector has about itself; none where it does not say."""
     return tuple(str(note) for note in getattr(detector, "notes", ()))
+
+
+def scales_of(detector: Detector) -> tuple[float | str, ...]:
+    """The passes that a detector's card says it was trained for; () where it does not say."""
+    return tuple(getattr(detector, "scales", ()))
 
 
 def _wrap(model: Any, confidence: float, device: str) -> Detector:
@@ -90,16 +97,17 @@ def _wrap(model: Any, confidence: float, device: str) -> Detector:
     )
 
 
-def _find(model: str | Path) -> Path:
-    """The file of a path or of a catalogue name."""
+def _find(model: str | Path) -> tuple[Path, tuple[float | str, ...]]:
+    """The file of a path or of a catalogue name, and the scales that its card names."""
     path = Path(model).expanduser()
     if path.suffix.lower() in _SUFFIXES:
         if not path.is_file():
             raise ReadError(f"there is no model file {path}")
-        return path
+        return path, ()
     cards = [card for card in list_cards() if card.task in ("detect", "segment")]
     if str(model) in [card.id for card in cards]:
-        return find_weights(load_card(str(model)))[0]
+        card = load_card(str(model))
+        return find_weights(card)[0], card.scales
     known = ", ".join(card.id for card in cards) or "none yet"
     what = f"a file of the kind '{path.suffix}'" if path.is_file() else "neither a file nor a detector of the catalogue"
     raise ModelError(

@@ -92,6 +92,7 @@ class YoloDetector:
         self.names = facts.names or tuple(str(index) for index in range(0 if self._head.rows else self._head.classes))
         self.notes = () if facts.names else (f"{path.name} names no classes: they are called by their index",)
         self.name = path.stem
+        self.scales: tuple[float | str, ...] = ()
 
     @property
     def input_size(self) -> tuple[int, int]:

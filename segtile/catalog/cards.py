@@ -33,7 +33,9 @@ class ModelCard:
     `size` is the (width, height) the network was trained for; it is always run at that size. A network sees
     ``(colour * scale - mean) / std`` of sRGB-encoded values in [0, 1], channels in the order of `colour` ("rgb" or
     "bgr"). `output` is the name or the index of the graph's output; `activation` what turns it into a probability.
-    `classes` are what a detector (task "detect") tells apart, in the order of its scores; () for other tasks.
+    `classes` are what a detector (task "detect") tells apart, in the order of its scores; () for other tasks. `scales`
+    are the passes that it was trained for, where nothing else is asked for: "full" is the whole picture at once, 1.0
+    slices of it as it is.
     Licences of code and weights are separate, and `data` says what the weights were trained on.
     """
 
@@ -53,6 +55,7 @@ class ModelCard:
     output: str | int
     activation: Activation
     classes: tuple[str, ...] = ()
+    scales: tuple[float | str, ...] = ()
 
 
 def cards_folder() -> Path:
@@ -118,6 +121,7 @@ def _build(raw: dict[str, Any]) -> ModelCard:
         output=given["name"] if "name" in given else int(given["index"]),
         activation=given["activation"],
         classes=_names(given.get("classes", [])),
+        scales=_scales(taken.get("scales", [])),
     )
     _check(card)
     return card
@@ -152,6 +156,12 @@ def _names(values: list[str]) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(name, str) and name for name in values):
         raise ValueError("classes has to be a list of names")
     return tuple(values)
+
+
+def _scales(values: list[Any]) -> tuple[float | str, ...]:
+    if not isinstance(values, list) or not all(v == "full" or (isinstance(v, int | float) and v > 0) for v in values):
+        raise ValueError('scales has to be a list of numbers above 0 and "full"')
+    return tuple(v if v == "full" else float(v) for v in values)
 
 
 def _triple(values: list[float]) -> tuple[float, float, float]:

@@ -54,7 +54,7 @@ Slice = Annotated[
 Overlap = Annotated[float, typer.Option(metavar="SHARE", help="What neighbours share of a slice.")]
 Scales = Annotated[
     list[str] | None,
-    typer.Option("--scale", metavar="S", help="1, 0.5, ... or full; repeatable.", show_default="1"),
+    typer.Option("--scale", metavar="S", help="1, 0.5, ... or full; repeatable.", show_default="model's, or 1"),
 ]
 Roi = Annotated[list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="Look only here; more: a polygon.")]
 Fusion = Annotated[FusionKind, typer.Option(metavar="HOW", help="strip, greedy-nmm, nmm, nms, none.")]
@@ -99,7 +99,7 @@ def settings_of(
         "slice": slice_,
         "overlap": overlap,
         "grid": grid.value,
-        "scales": tuple(_scale(text) for text in scales or ["1"]),
+        "scales": tuple(_scale(text) for text in scales) if scales else None,
         "roi": [_region(text) for text in roi] if roi else None,
         "fusion": fusion.value,
         "metric": metric.value,

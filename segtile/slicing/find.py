@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from segtile.backends.detectors import digest_of, notes_of
+from segtile.backends.detectors import digest_of, notes_of, scales_of
 from segtile.coarse import look
 from segtile.detected import Detector, Instance
 from segtile.detection import DetectionResult, DetectionRow
@@ -18,7 +18,7 @@ from segtile.grid.regions import regions_of
 from segtile.merge.instances import fuse
 from segtile.raster import open_raster
 from segtile.resources import Clock, peak_rss_mb
-from segtile.slicing.plan import SlicePlan, plan_slices
+from segtile.slicing.plan import Scale, SlicePlan, plan_slices
 from segtile.slicing.run import Found, run_windows
 from segtile.slicing.settings import SliceSettings
 from segtile.types import CoarseMap, Progress, Raster
@@ -71,7 +71,7 @@ def find(
         side=settings.slice,
         overlap=settings.overlap,
         grid=settings.grid,
-        scales=settings.scales,
+        scales=_scales(settings, detector),
         regions=regions,
         coarse=seen,
     )
@@ -92,6 +92,13 @@ def find(
         )
     inside = [one for one in fused if regions is None or regions.meets(one.box)]
     return Sliced(plan, found, names, tuple(dataclasses.replace(one, id=i) for i, one in enumerate(inside, start=1)))
+
+
+def _scales(settings: SliceSettings, detector: Detector) -> Sequence[Scale]:
+    """What was asked for; else what the detector was trained for; else the picture as it is."""
+    if settings.scales is not None:
+        return settings.scales
+    return tuple("full" if scale == "full" else float(scale) for scale in scales_of(detector)) or (1.0,)
 
 
 def _names(known: tuple[str, ...], found: Found) -> tuple[str, ...]:

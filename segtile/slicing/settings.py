@@ -30,7 +30,7 @@ class SliceSettings:
     slice: int | tuple[int, int] | None
     overlap: float
     grid: GridName
-    scales: Sequence[Scale]
+    scales: Sequence[Scale] | None
     roi: Sequence[Box | Polygon] | None
     fusion: Fusion
     metric: Metric
@@ -47,7 +47,7 @@ class SliceSettings:
         ):
             if value not in known:
                 raise BadInput(f"there is no {what} {value!r}: use one of {', '.join(known)}")
-        check_slices(self.slice, self.overlap, self.scales)
+        check_slices(self.slice, self.overlap, (1.0,) if self.scales is None else self.scales)
         for what, number in (("threshold", self.threshold), ("confidence", self.confidence)):
             if not isinstance(number, int | float) or not 0 <= number <= 1:
                 raise BadInput(f"the {what} is a number from 0 to 1, not {number!r}")
