@@ -31,6 +31,8 @@ _ALIKE = 0.98
 #: Two pieces that fill their strip agree there whatever they are, so such pairs count for less where pairs compete.
 _FULL = 0.9
 _FILLED_COUNTS = 0.8
+#: The share of a sliver's box that the box it belongs to holds at least.
+_HELD = 0.9
 
 
 def same_object(
@@ -51,6 +53,10 @@ def same_object(
     * a border of a tile cuts one of them at the strip, or both lie within the strip, so that there is a reason why
       they are two;
     * they are of one class, unless `class_agnostic`, and not of different anchors.
+
+    Boxes alone cannot tell how round an object is: where a border cuts a sliver off, the box of the sliver is smaller
+    than the other box within the strip. So a box that its tile's border cuts, that lies within the strip and that
+    agrees with none of the other tile's, belongs to the smallest box there that holds it.
 
     An object is what hangs together by such pairs, with at most one piece of each tile: a detector shows one object
     once, so where pairs would make one object of two pieces of a tile, the pairs that agree best come first, and those
@@ -84,13 +90,17 @@ def same_object(
     if anchors is not None:
         first, second = anchors[pairs.a], anchors[pairs.b]
         pairs = _taken(pairs, (first == second) | (first == 0) | (second == 0))
-    if pieces.masks is None:
-        pairs = _taken(pairs, _boxes_agree(boxes, pairs)[0] >= threshold)
-    pairs = _taken(pairs, _cut_or_within(boxes, tile_of, reads, pairs, frame))
-    pairs = _taken(pairs, _best_first(boxes, pairs, _rank(pieces, reads[tile_of])))
-    if pieces.masks is None:
-        return _by_boxes(pairs, tile_of)
-    return _by_masks(pieces.masks, pairs, threshold, tile_of)
+    cut, within = _cut_and_within(boxes, tile_of, reads, pairs, frame)
+    likely: BoolArray = np.logical_or(cut.any(axis=0), within.all(axis=0))
+    rank = _rank(pieces, reads[tile_of])
+    if pieces.masks is not None:
+        pairs = _taken(pairs, likely)
+        return _by_masks(pieces.masks, _taken(pairs, _best_first(boxes, pairs, rank)), threshold, tile_of)
+    likely &= _boxes_agree(boxes, pairs)[0] >= threshold
+    agreeing = _taken(pairs, likely)
+    ends = _slivers(boxes, tile_of, pairs, likely, cut & within, rank)
+    best = _best_first(boxes, agreeing, rank)
+    return _by_boxes(np.append(agreeing.a[best], ends[0]), np.append(agreeing.b[best], ends[1]), tile_of)
 
 
 def _shown_boxes(pieces: Detections) -> FloatArray:
@@ -104,20 +114,41 @@ def _taken(pairs: Candidates, chosen: BoolArray | Rows) -> Candidates:
     return Candidates(pairs.a[chosen], pairs.b[chosen], pairs.strip[chosen], pairs.number[chosen])
 
 
-def _cut_or_within(boxes: FloatArray, tile_of: Rows, reads: FloatArray, pairs: Candidates, frame: Box) -> BoolArray:
-    """Whether a tile's border cuts one of each pair at the strip, or both lie within the strip."""
+def _cut_and_within(
+    boxes: FloatArray, tile_of: Rows, reads: FloatArray, pairs: Candidates, frame: Box
+) -> tuple[BoolArray, BoolArray]:
+    """(2, pairs) bool each: whether a border of its tile cuts either one at the strip; whether it lies in the strip."""
     edge = np.array([frame.x0, frame.y0, frame.x1, frame.y1], np.float32)
-    cut = np.zeros(len(pairs.a), np.bool_)
-    within = np.ones(len(pairs.a), np.bool_)
-    for piece in (pairs.a, pairs.b):
+    cut, within = (np.empty((2, len(pairs.a)), np.bool_) for _ in range(2))
+    for end, piece in enumerate((pairs.a, pairs.b)):
         read, box = reads[tile_of[piece]], boxes[piece]
         side = np.minimum(read[:, 2] - read[:, 0], read[:, 3] - read[:, 1])
         reach = np.maximum(_REACH_PX, _REACH_SHARE * side)[:, None]
-        cuts = (read == pairs.strip) & (read != edge) & (np.abs(box - read) <= reach)
-        cut |= cuts.any(axis=1)
+        cut[end] = ((read == pairs.strip) & (read != edge) & (np.abs(box - read) <= reach)).any(axis=1)
         over = np.concatenate((pairs.strip[:, :2] - box[:, :2], box[:, 2:] - pairs.strip[:, 2:]), axis=1)
-        within &= (over <= reach).all(axis=1)
-    return cut | within
+        within[end] = (over <= reach).all(axis=1)
+    return cut, within
+
+
+def _slivers(
+    boxes: FloatArray, tile_of: Rows, pairs: Candidates, agreed: BoolArray, end_cut: BoolArray, rank: Rows
+) -> tuple[Rows, Rows]:
+    """(slivers, the boxes that they belong to): of pairs whose first or second is a cut end that agrees with nothing.
+
+    `agreed` (pairs,) says which pairs agree; `end_cut` (2, pairs) which of the two is cut and lies within the strip.
+    """
+    tiles = int(tile_of.max()) + 1
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    shared = _boxes_agree(boxes, pairs)[1]
+    small, large = np.append(pairs.a, pairs.b), np.append(pairs.b, pairs.a)
+    known = np.unique((small * tiles + tile_of[large])[np.tile(agreed, 2)])
+    held = end_cut.ravel() & (np.tile(shared, 2) >= _HELD * area[small]) & (area[small] < area[large])
+    held &= ~np.isin(small * tiles + tile_of[large], known)
+    small, large = small[held], large[held]
+    order = np.lexsort((rank[large], area[large], rank[small]))
+    small, large = small[order], large[order]
+    first = np.unique(rank[small] * tiles + tile_of[large], return_index=True)[1]
+    return small[first], large[first]
 
 
 def _boxes_agree(boxes: FloatArray, pairs: Candidates) -> tuple[Doubles, Doubles]:
@@ -150,18 +181,18 @@ def _best_first(boxes: FloatArray, pairs: Candidates, rank: Rows) -> Rows:
     return np.lexsort((ends[1], ends[0], -shared, -weight))
 
 
-def _by_boxes(pairs: Candidates, tile_of: Rows) -> IntArray:
+def _by_boxes(first: Rows, second: Rows, tile_of: Rows) -> IntArray:
     """Connected components; those with two pieces of a tile are put together again, pair by pair as they come."""
     n, tiles = len(tile_of), int(tile_of.max()) + 1
-    graph = coo_array((np.ones(len(pairs.a), np.int8), (pairs.a, pairs.b)), shape=(n, n))
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
     objects = connected_components(graph, directed=False)[1].astype(np.int64)
     seen, times = np.unique(objects * tiles + tile_of, return_counts=True)
     doubled = np.unique(seen[times > 1] // tiles)
     if len(doubled):
-        pairs = _taken(pairs, np.isin(objects[pairs.a], doubled))
+        open_ = np.isin(objects[first], doubled)
         members = np.flatnonzero(np.isin(objects, doubled))
         groups = _Groups(members, tile_of)
-        for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True):
+        for a, b in zip(first[open_].tolist(), second[open_].tolist(), strict=True):
             if groups.may_join(a, b):
                 groups.join(a, b)
         objects[members] = n + groups.numbers()

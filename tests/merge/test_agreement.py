@@ -53,6 +53,36 @@ def test_an_object_of_any_size_is_one(size):
     assert groups_of(same_object(seen.pieces, TILES, FRAME)) == groups_of(seen.owner)
 
 
+def test_round_objects_are_one_by_their_boxes_alone():
+    """Where a border cuts a sliver off a disc, the sliver's box is much smaller than the disc's within the strip."""
+    rng = np.random.default_rng(3)
+    boxes, tiles, owner = [], [], []
+    for k in range(60):
+        r = rng.uniform(25, 75)
+        x, y = rng.uniform(r, 3000 - r, 2)
+        around = Box(int(x - r) - 1, int(y - r) - 1, int(x + r) + 2, int(y + r) + 2)
+        for tile in TILES:
+            seen = tile.read & around
+            yy, xx = np.mgrid[seen.y0 : seen.y0 + seen.height, seen.x0 : seen.x0 + seen.width]
+            inside = (xx - x) ** 2 + (yy - y) ** 2 < r * r
+            if inside.any():
+                boxes.append((xx[inside].min(), yy[inside].min(), xx[inside].max() + 1, yy[inside].max() + 1))
+                tiles.append(tile.index)
+                owner.append(k)
+    assert len(boxes) > 90
+    assert groups_of(same_object(found_in(boxes, tiles), TILES, FRAME)) == groups_of(np.array(owner))
+
+
+def test_a_sliver_joins_what_holds_it_and_no_neighbour():
+    assert pair((93, 30, 100, 60), (93, 10, 150, 80)), "the rest of it"
+    assert not pair((93, 30, 100, 60), (97, 10, 150, 80)), "half of it lies outside"
+    assert not pair((85, 30, 92, 60), (83, 10, 150, 80)), "no border cuts it: a whole thing on another"
+    stone, ring, seen = (93, 30, 100, 60), (60, 5, 170, 95), (93, 30, 104, 60)
+    found = found_in([stone, ring, seen], [0, 1, 1])
+    objects = same_object(found, two_tiles(), PAIR_FRAME).tolist()
+    assert objects[0] == objects[2] != objects[1], "what agrees comes before what only holds it"
+
+
 @pytest.mark.parametrize("size", [0.25, 1.0, 3.0])
 def test_a_noisy_detector_leaves_few_fragments(size):
     rng = np.random.default_rng(2)
