@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.training.detector.config import Network
 from models.training.detector.figures import THRESHOLD
-from models.training.detector.model import Detector
+from models.training.detector.model import STRIDES, Detector
 
 SIDE = 640
 OPSET = 17
@@ -63,6 +63,11 @@ def export(model: Detector, network: Network, file: Path) -> None:
                 dynamo=False,
             )
         graph = onnx.load(rough)
+    places = sum((SIDE // s) ** 2 for s in STRIDES)
+    said = (4 + len(network.names) + network.prototypes, places)
+    for output, sides in zip(graph.graph.output, (said, (network.prototypes, SIDE // 4, SIDE // 4)), strict=True):
+        for dimension, side in zip(output.type.tensor_type.shape.dim[1:], sides, strict=True):
+            dimension.dim_value = side  # the exporter leaves all of them open once one is
     graph.producer_name, graph.producer_version = "segtile", ""
     entries = {
         "task": "segment",
