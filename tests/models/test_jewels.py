@@ -1,5 +1,7 @@
 """The shipped detector of jewellery: what its card says, and the pieces of the sample flat lay counted right."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -79,3 +81,11 @@ def test_an_empty_table_has_no_pieces():
     table = (225 + 12 * x / 900 - 9 * y / 700 + np.random.default_rng(1).normal(0, 1.5, (700, 900))).astype(np.uint8)
     (found,) = open_detector("jewels", threads=1).detect([np.dstack([table] * 3)])
     assert len(found) == 0
+
+
+def test_the_program_counts_the_sample_out_of_the_box(run, data_samples, tmp_path):
+    code, _, err = run("detect", data_samples / "flatlay.jpg", "-o", tmp_path)
+    assert code == 0, err
+    coco = json.loads((tmp_path / "flatlay.json").read_text())
+    assert len(coco["annotations"]) == PIECES
+    assert load_card("jewels").scales == ("full",)
