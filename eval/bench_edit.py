@@ -21,10 +21,12 @@ import numpy as np
 
 from eval.bench_merge import peak_over
 from eval.drift_model import ArrayTiles, cut_tiles, drifting, hard_rows, plan_tiles, smaller
+from segtile.edit.cut import cut_rows
 from segtile.edit.harmonise import harmonised
 from segtile.edit.poisson import poisson_rows
+from segtile.edit.pyramid import pyramid_rows
 from segtile.edit.tiles import Rows, RowSource, Tiles
-from segtile.merge.weights import shares
+from segtile.edit.weighted import cosine_rows, linear_rows
 from segtile.metrics.drift import drift_levels
 from segtile.metrics.seams import core_borders, seam_grad, seam_ramp
 from segtile.types import Array, Box, FloatArray, Tile
@@ -43,28 +45,19 @@ def hard(tiles: Tiles, reference: RowSource | None = None) -> Rows:
     yield 0, hard_rows(tiles)
 
 
-def linear(tiles: Tiles, reference: RowSource | None = None) -> Rows:
-    """The partition of unity over the halos."""
-    for y0 in range(0, tiles.frame.height, 256):
-        band = Box(0, y0, tiles.frame.width, min(y0 + 256, tiles.frame.height))
-        total = np.zeros((band.height, band.width, tiles.bands), np.float32)
-        for tile, share in shares(tiles.tiles, band):
-            both = tile.read & band
-            part = both.within(band).slices
-            total[part] += tiles.read(tile.index, both) * share[part][..., None]
-        yield y0, (total if tiles.dtype.kind == "f" else np.rint(total)).astype(tiles.dtype)
-
-
 #: Blends by themselves; those that use the original get it.
 BLENDS: dict[str, Method] = {
     "hard crop": hard,
-    "linear": linear,
+    "linear": lambda tiles, reference: linear_rows(tiles),
+    "cosine": lambda tiles, reference: cosine_rows(tiles),
+    "pyramid": lambda tiles, reference: pyramid_rows(tiles),
+    "cut": lambda tiles, reference: cut_rows(tiles),
     "poisson": lambda tiles, reference: poisson_rows(tiles),
     "poisson, exact": lambda tiles, reference: poisson_rows(tiles, exact=True),
     "poisson, anchored": lambda tiles, reference: poisson_rows(tiles, reference=reference),
 }
 #: What is blended inside the default chain.
-CHAINS = ("linear", "poisson")
+CHAINS = ("linear", "cosine", "pyramid", "cut", "poisson")
 
 
 def methods() -> dict[str, Method]:

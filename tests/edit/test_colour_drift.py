@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from eval.bench_edit import linear
 from eval.drift_model import ArrayTiles, cut_tiles, drifting, hard_rows
 from segtile.edit.colour import corrected, fit_drift
 from segtile.edit.harmonise import harmonised
 from segtile.edit.poisson import poisson_rows
 from segtile.edit.swap import swap_low
 from segtile.edit.tone import fit_tone
+from segtile.edit.weighted import linear_rows
 from segtile.errors import BadInput
 from segtile.metrics.drift import drift_levels
 from segtile.metrics.seams import core_borders, seam_grad, seam_ramp
@@ -40,7 +40,7 @@ def test_the_default_chain_takes_drift_away(photo):
     plain = seam_grad(photo, borders).ratio, seam_ramp(photo, borders).ratio
     assert drift_levels(hard_rows(tiles), photo).mean > 3
     for reference, most in ((None, 1.1), (source(photo), 0.2)):
-        out = joined(harmonised(tiles, lambda t: linear(t, None), reference)[0])
+        out = joined(harmonised(tiles, linear_rows, reference)[0])
         assert abs(seam_grad(out, borders).ratio - plain[0]) < 0.05
         assert abs(seam_ramp(out, borders).ratio - plain[1]) < 0.05
         assert drift_levels(out, photo).mean < most
@@ -49,7 +49,7 @@ def test_the_default_chain_takes_drift_away(photo):
 def test_without_a_reference_brightness_and_contrast_stay(photo):
     tiles = drifting(cut_tiles(photo, 320, 96), 3)
     out = joined(harmonised(tiles, poisson_rows)[0]).astype(np.float64)
-    blend = joined(linear(tiles)).astype(np.float64)
+    blend = joined(linear_rows(tiles)).astype(np.float64)
     assert abs(out.mean() - blend.mean()) < 1.5
     assert abs(out.std() / photo.std() - 1) < 0.04
 
