@@ -250,8 +250,7 @@ def test_a_pickle_that_runs_code_is_refused(ultralytics, torch, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_sahi_runs_the_same_weights_and_misplaces_their_masks(ultralytics, build, data_samples):
-    """Why masks are not taken from SAHI's adapter where there is another way: it stretches the letterbox's padding."""
+def test_sahi_runs_the_same_weights_and_the_process_stays_as_it_was(ultralytics, build, data_samples):
     from segtile.backends.sahi_models import load_sahi_model
 
     image, visible = window(data_samples, (1500, 1000)), os.environ.get("CUDA_VISIBLE_DEVICES")
