@@ -76,7 +76,7 @@ def export(model: Detector, network: Network, file: Path) -> None:
         "imgsz": repr([SIDE, SIDE]),
         "end2end": "False",
         "author": "segtile, models/training/detector",
-        "license": "Apache-2.0",
+        "license": "CC0-1.0",
         "description": "pieces of jewellery on flat lays, trained on this project's own renders",
     }
     del graph.metadata_props[:]

@@ -78,14 +78,14 @@ def render(sheet: int, seed: int, folder: Path) -> Path:
 
 
 def _owners(outlines: list[NDArray[np.float64]], shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """(H, W) which piece's box is nearest to a pixel, -1 beyond 40 px of every box."""
+    """(H, W) which piece's box is nearest to a pixel, -1 further from all than an eighth of a cell."""
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
     far = []
     for points in outlines:
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         far.append(np.maximum(np.maximum(x0 - x, x - x1), np.maximum(y0 - y, y - y1)))
     distance = np.stack(far)
-    return np.where(distance.min(axis=0) < 40, distance.argmin(axis=0), -1)
+    return np.where(distance.min(axis=0) < CELL // 8, distance.argmin(axis=0), -1)
 
 
 def _passes(
