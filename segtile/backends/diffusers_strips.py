@@ -31,13 +31,14 @@ _LEAST_ROWS = 8
 class StripSettings:
     """What a run over strips may take.
 
-    `strip_mb` bounds the rows of a strip: its input and output together, in the network's memory (a convolution's own
-    working memory comes on top, about as much again). `hold_mb` is the host memory in which a feature map is held;
-    a larger one goes into an unnamed scratch file in `folder` (None: the system's own place for temporary files).
+    `strip_mb` bounds the rows of a strip: its input and output together, in the network's memory (with their copies on
+    the way and the convolution's own working memory it is about five times that). `hold_mb` is the host memory in which
+    feature maps are held; one that does not fit in beside those that are there goes into an unnamed scratch file in
+    `folder` (None: the system's own place for temporary files).
     """
 
-    strip_mb: int = 48
-    hold_mb: int = 96
+    strip_mb: int = 16
+    hold_mb: int = 64
     folder: Path | None = None
 
 
@@ -73,7 +74,8 @@ def strip_rows(
     try:
         for i, layer in enumerate(layers[:-1]):
             shape = layer.channels, layer.size(current.height), layer.size(current.width)
-            held = FeatureMap.new(shape, like, memory, settings.folder)
+            taken = current.resident + (before.resident if before is not None else 0)
+            held = FeatureMap.new(shape, like, memory - taken, settings.folder)
             try:
                 for y0, rows in _layer_rows(layer, current, before, settings):
                     held.write(y0, rows)
@@ -96,15 +98,16 @@ def strip_rows(
 
 
 def scratch_bytes(layers: Sequence[Layer], source: RowSource, item: int, memory: int) -> int:
-    """The most that maps over `memory` bytes each will take in files at a time; `item` is the bytes of one value."""
-    most, before, current = 0, 0, 0
+    """The most that files will take at a time where maps have `memory` bytes; `item` is the bytes of one value."""
+    most = 0
+    before, current = (0, 0), (source.resident, 0)  # bytes in memory, bytes in a file
     height, width = source.height, source.width
     for i, layer in enumerate(layers[:-1]):
         height, width = layer.size(height), layer.size(width)
         size = layer.channels * height * width * item
-        new = size if size > memory else 0
-        most = max(most, before + current + new)
-        before, current = (current if layers[i + 1].skip else 0), new
+        new = (size, 0) if size <= memory - before[0] - current[0] else (0, size)
+        most = max(most, before[1] + current[1] + new[1])
+        before, current = (current if layers[i + 1].skip else (0, 0)), new
     return most
 
 
@@ -140,7 +143,7 @@ def _normed(rows: Tensor, affine: tuple[Tensor, Tensor] | None) -> Tensor:
     if affine is None:
         return rows
     scale, shift = affine
-    return torch_runtime().addcmul(shift, rows.float(), scale).to(rows.dtype)
+    return rows.float().mul_(scale).add_(shift).to(rows.dtype)  # rows are the caller's own copy
 
 
 def _convolve(

@@ -209,5 +209,10 @@ class _PictureRows:
             raise BadInput("the picture holds NaN or infinity, which encoding would spread over all of it")
         return torch_runtime().from_numpy(np.ascontiguousarray(tone.transpose(2, 0, 1)))[None].to(self._like)
 
+    @property
+    def resident(self) -> int:
+        """The caller's array is not the network's."""
+        return 0
+
     def close(self) -> None:
         """The caller's array stays the caller's."""

@@ -39,6 +39,11 @@ class RowSource(Protocol):
     height: int
     width: int
 
+    @property
+    def resident(self) -> int:
+        """Bytes of host memory that are held for the network alone and freed by `close`."""
+        ...
+
     def rows(self, y0: int, y1: int) -> Tensor:
         """(1, channels, y1 - y0, width) on the network's device; the caller may write to it."""
         ...
@@ -170,6 +175,11 @@ class FeatureMap:
         else:
             raise RuntimeError("closed")
         return rows.to(self._device).transpose(0, 1)[None].clone(memory_format=torch.contiguous_format)
+
+    @property
+    def resident(self) -> int:
+        """Bytes of host memory it holds; 0 in a file."""
+        return 0 if self._memory is None else self._memory.numel() * self._memory.element_size()
 
     @property
     def _row_bytes(self) -> int:

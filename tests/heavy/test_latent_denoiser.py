@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="latent tiling needs torch: pip install segtile[latent]")
 diffusers = pytest.importorskip("diffusers", reason="latent tiling needs diffusers: pip install segtile[latent]")
+torch.set_num_threads(1)  # maps this small cost more to share out than to compute
 
 from eval.bench_latent import psnr  # noqa: E402
 from eval.latent_models import schedule, small_denoiser, small_unet, small_vae  # noqa: E402
