@@ -44,20 +44,23 @@ def segtile(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
     return Prepared(lambda: fuse(seen.pieces, tiles, ["object"], frame=frame), crops)
 
 
-def sahi(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
+def sahi(seen: Seen, tiles: Sequence[Tile], frame: Box, *, from_bits: bool = False) -> Prepared:
     """`GreedyNMMPostprocess` with SAHI's defaults (IOS, 0.5), on polygons as its adapters make them."""
     from sahi.postprocess.combine import GreedyNMMPostprocess
     from sahi.prediction import ObjectPrediction
     from sahi.utils.cv import get_coco_segmentation_from_bool_mask
 
-    pieces = []
-    for mask, score in zip(seen.pieces.masks or (), seen.pieces.scores.tolist(), strict=True):
-        rings = get_coco_segmentation_from_bool_mask(mask.bits)
-        corner = np.array([mask.box.x0, mask.box.y0])
-        moved = [(np.reshape(ring, (-1, 2)) + corner).ravel().tolist() for ring in rings]
-        if moved:
-            shape = [frame.height, frame.width]
-            pieces.append(ObjectPrediction(bbox=None, segmentation=moved, category_id=0, score=score, full_shape=shape))
+    def polygons() -> list[Any]:
+        pieces = []
+        for mask, score in zip(seen.pieces.masks or (), seen.pieces.scores.tolist(), strict=True):
+            rings = get_coco_segmentation_from_bool_mask(mask.bits)
+            corner = np.array([mask.box.x0, mask.box.y0])
+            moved = [(np.reshape(ring, (-1, 2)) + corner).ravel().tolist() for ring in rings]
+            if moved:
+                shape = [frame.height, frame.width]
+                piece = ObjectPrediction(bbox=None, segmentation=moved, category_id=0, score=score, full_shape=shape)
+                pieces.append(piece)
+        return pieces
 
     def crops(found: Sequence[Any]) -> tuple[FloatArray, Callable[[int, Box], BoolArray]]:
         def draw(i: int, box: Box) -> BoolArray:
@@ -69,7 +72,15 @@ def sahi(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
         return np.array([one.bbox.to_xyxy() for one in found], np.float32), draw
 
     merge = GreedyNMMPostprocess(0.5, "IOS", False)
-    return Prepared(lambda: merge(list(pieces)), crops)
+    if from_bits:
+        return Prepared(lambda: merge(polygons()), crops)
+    made = polygons()
+    return Prepared(lambda: merge(list(made)), crops)
+
+
+def sahi_from_bits(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
+    """The same with the making of its polygons timed too: from the bits that a model gives, as ours."""
+    return sahi(seen, tiles, frame, from_bits=True)
 
 
 def supervision(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
@@ -109,6 +120,7 @@ def supervision(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
 SYSTEMS: dict[str, Callable[[Seen, Sequence[Tile], Box], Prepared]] = {
     "segtile": segtile,
     "sahi": sahi,
+    "sahi from bits": sahi_from_bits,
     "supervision": supervision,
 }
 
