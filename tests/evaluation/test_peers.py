@@ -35,10 +35,18 @@ def run(
 
 
 def test_the_issues_peers_are_there() -> None:
-    assert {folder.name for folder in FOLDERS} == {"detector", "grabcut", "pymatting", "rembg", "sahi", "supervision"}
+    matting, detection = {"grabcut", "pymatting", "rembg"}, {"detector", "sahi", "segtile", "supervision"}
+    assert {folder.name for folder in FOLDERS} == {*matting, *detection, "stitching"}
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_our_own_rows_run_in_the_runs_environment() -> None:
+    assert not (PEERS / "segtile" / "requirements.txt").exists()
+    for config in CONFIGS:
+        text = config.read_text()
+        assert text.count("../peers/segtile") == text.count("ours: true")
+
+
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if f.name != "segtile"], ids=lambda folder: folder.name)
 def test_requirements_are_pinned_to_the_last_package(folder: Path) -> None:
     lines = [line.split("#")[0].strip() for line in (folder / "requirements.txt").read_text().splitlines()]
     lines = [line for line in lines if line]
