@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import threading
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib import metadata
@@ -18,6 +19,9 @@ _DIGITS = 16
 # of our own code, what a cut-out does not pass through
 _BESIDE = ("cli", "evaluation", "metrics")
 _LIBRARIES = ("numpy", "scipy", "opencv-python", "pyvips", "pyvips-binary", "pymatting", "pillow", "onnxruntime")
+
+#: Python 3.11 can fail with a SystemError where two threads build syntax trees at once (cpython issue 106905).
+_PARSING = threading.Lock()
 
 
 def text_digest(values: Any) -> str:
@@ -51,7 +55,7 @@ def code_digest(paths: Iterable[Path]) -> str:
 
 
 def _code(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -59,6 +63,11 @@ def _code(path: Path) -> str:
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _tree(source: str) -> ast.Module:
+    with _PARSING:
+        return ast.parse(source)
 
 
 def _package() -> Path:
@@ -120,7 +129,7 @@ def peer_digest(folder: Path) -> str:
 
 def _parsed(path: Path) -> ast.AST:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return _tree(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):  # the peer will not start either, and says why then
         return ast.Module([], [])
 
