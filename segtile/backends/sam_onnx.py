@@ -22,6 +22,7 @@ from segtile.catalog import ModelCard
 from segtile.errors import BadInput, ModelError
 from segtile.types import Array, FloatArray
 
+_AT_ONCE = 8  # prompts in a batch; a decoder holds the picture's features for each of them
 _OFFSET = 1.0  # logits; a mask is stable where moving the threshold by so much changes little
 
 
@@ -53,7 +54,9 @@ class OnnxPromptable:
         self.most_points = fixed or self._family.most_points
         self.exclusive, self.soft = self._family.exclusive, self._family.soft
         if self._family.soft and self._wiring.attention is None:
-            raise ModelError(f"{self._decoder.path} has no input attn_mask: it is no decoder of the family {card.family}")
+            raise ModelError(
+                f"{self._decoder.path} has no input attn_mask: it is no decoder of the family {card.family}"
+            )
 
     @property
     def provider(self) -> str:
@@ -92,7 +95,7 @@ class OnnxPromptable:
             kinds.setdefault((len(coords), prompt.mask is not None), []).append(i)
         answers: dict[int, Answer] = {}
         for members in kinds.values():
-            step = len(members) if self._batches else 1
+            step = _AT_ONCE if self._batches else 1
             for k in range(0, len(members), step):
                 group = members[k : k + step]
                 found = self._decode(embedding, [prompts[i] for i in group], [rows[i] for i in group])
@@ -164,9 +167,7 @@ class OnnxPromptable:
             feeds[wiring.size.name] = np.array([height, width], np.int64).reshape(_open_as_one(wiring.size, 2))
         if wiring.attention is not None:
             side = wiring.attention.shape[-1] or self.side // 16
-            feeds[wiring.attention.name] = np.stack(
-                [attention(c, lab, side, self.side // side) for c, lab in rows]
-            )
+            feeds[wiring.attention.name] = np.stack([attention(c, lab, side, self.side // side) for c, lab in rows])
         masks, scores = self._decoder.run(feeds, [wiring.masks, wiring.scores])
         return self._read(masks, scores, len(prompts))
 
