@@ -9,7 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
-from segtile.catalog.cards import ModelCard, ModelFile, cards_folder
+from segtile.catalog.card import ModelCard, ModelFile
+from segtile.catalog.cards import cards_folder
 from segtile.errors import ModelError
 
 
@@ -26,12 +27,21 @@ def installed(card: ModelCard) -> bool:
 
 
 def find_weights(card: ModelCard) -> list[Path]:
-    """The files of a model, in the card's order, each checked against its sha256 (once per process and file state).
+    """The files of a model, in the card's order, each checked against its digest (once per process and file state).
 
     Raises:
         ModelError: a file is missing or is not what the card says; the message says what belongs where.
     """
     return [_checked(card, file) for file in card.files]
+
+
+def find_parts(card: ModelCard) -> dict[str, Path]:
+    """The files of a model by part ("encoder", "decoder", ...), checked as by `find_weights`.
+
+    Raises:
+        ModelError: a file is missing or is not what the card says; the message says what belongs where.
+    """
+    return {file.part: _checked(card, file) for file in card.files}
 
 
 def _locate(file: ModelFile) -> Path | None:
@@ -46,15 +56,15 @@ def _checked(card: ModelCard, file: ModelFile) -> Path:
     path = _locate(file)
     if path is None:
         raise ModelError(
-            f"the weights of {card.id} are not installed: put {file.name} (sha256 {file.sha256}, "
-            f"{file.bytes / 1e6:.1f} MB, from {file.url}) into {weights_folder()}"
+            f"the weights of {card.id} are not installed: 'segtile models pull {card.id}' brings them, or put "
+            f"{file.name} into {weights_folder()}"
         )
     state = path.stat()
     digest = _sha256(path, state.st_mtime_ns, state.st_size)
-    if digest != file.sha256:
+    if file.sha256 and digest != file.sha256:
         raise ModelError(
             f"{path} is not the file that the card of {card.id} names: its sha256 is {digest}, "
-            f"the card says {file.sha256}; replace it with the one from {file.url}"
+            f"the card says {file.sha256}; replace it with the one from {', '.join(file.urls)}"
         )
     return path
 

@@ -77,7 +77,7 @@ def test_a_network_finds_nothing_in_an_empty_picture(u2netp_home, value):
 
 def test_a_network_whose_weights_are_missing_is_an_error_when_asked_for_by_name(no_weights, tmp_path):
     preview, _ = scenes.gold_ring()
-    with pytest.raises(ModelError, match=r"u2netp\.onnx.*309c8469.*") as error:
+    with pytest.raises(ModelError, match=r"segtile models pull u2netp.*u2netp\.onnx") as error:
         look(preview, frame_of(preview), "u2netp")
     assert str(tmp_path / "weights") in str(error.value)
 
