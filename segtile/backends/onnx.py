@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,19 @@ from segtile.errors import BackendMissing, BadInput, ModelError
 from segtile.types import Array, FloatArray
 
 _log = logging.getLogger("segtile")
-#: The provider that runs a graph on an NVIDIA card.
+#: The provider that runs a graph on an NVIDIA card, ...
 CUDA = "CUDAExecutionProvider"
+#: ... and the one that compiles it for the card first.
+TENSORRT = "TensorrtExecutionProvider"
 _CPU = "CPUExecutionProvider"
 #: The element types that a picture may be given in.
 ELEMENT: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+_NUMBERS: dict[str, type[np.number[Any]]] = {
+    **ELEMENT,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,11 @@ class OnnxGraph:
 
         Args:
             path: the .onnx file.
-            device: "auto" (CUDA where it works, else the CPU), "cpu", "cuda" or "cuda:N".
+            device: "auto" (CUDA where it works, else the CPU), "cpu", "cuda", "cuda:N", "tensorrt" or "tensorrt:N".
             threads: threads within one operator; 0 for onnxruntime's own choice.
 
         Raises:
-            BackendMissing: onnxruntime is not installed, or has no CUDA and the device asks for it.
+            BackendMissing: onnxruntime is not installed, or lacks the provider that the device asks for.
             BadInput: `device` is none of the above.
             ModelError: the file is not a graph that onnxruntime can load.
         """
@@ -72,13 +80,15 @@ class OnnxGraph:
         self.outputs = tuple(_port(node) for node in self._session.get_outputs())
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self.provider = str(self._session.get_providers()[0])
-        self._check_device(device, len(providers) > 1)
+        self._check_device(providers[0])
+        self._memory = ("cpu", 0) if self.provider == _CPU else ("cuda", int(device.partition(":")[2] or 0))
 
-    def run(self, feeds: dict[str, Array], outputs: Sequence[str]) -> list[Array]:
+    def run(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Array]:
         """Run the graph.
 
         Args:
-            feeds: one array for each input, by name; numbers are cast to the type that the graph takes.
+            feeds: one array for each input, by name, whose numbers are cast to the type that the graph takes; or what
+                another graph's `run_kept` gave, as it is.
             outputs: names of the outputs that are wanted.
 
         Returns:
@@ -87,12 +97,52 @@ class OnnxGraph:
         Raises:
             ModelError: the graph fails to run on these arrays.
         """
-        kinds = {port.name: ELEMENT.get(port.kind) for port in self.inputs}
-        ready = {name: value.astype(kinds.get(name) or value.dtype, copy=False) for name, value in feeds.items()}
+        ready = self._ready(feeds)
         try:
-            return list(self._session.run(list(outputs), ready))
+            if all(isinstance(value, np.ndarray) for value in ready.values()):
+                return list(self._session.run(list(outputs), ready))
+            return [value.numpy() for value in self._run_bound(ready, outputs, ("cpu", 0))]
         except Exception as error:  # as above
             raise ModelError(f"{self.path} failed to run: {_first_line(error)}") from error
+
+    def run_kept(self, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        """Run the graph and leave its outputs where it runs, on the card if it runs there, for another graph to take.
+
+        Args:
+            feeds: as of `run`.
+            outputs: names of the outputs that are wanted.
+
+        Returns:
+            Those outputs, in that order, as onnxruntime's own values.
+
+        Raises:
+            ModelError: the graph fails to run on these arrays.
+        """
+        try:
+            return self._run_bound(self._ready(feeds), outputs, self._memory)
+        except Exception as error:  # as above
+            raise ModelError(f"{self.path} failed to run: {_first_line(error)}") from error
+
+    def _ready(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        kinds = {port.name: _NUMBERS.get(port.kind) for port in self.inputs}
+        return {
+            name: value.astype(kinds.get(name) or value.dtype, copy=False) if isinstance(value, np.ndarray) else value
+            for name, value in feeds.items()
+        }
+
+    def _run_bound(self, feeds: dict[str, Any], outputs: Sequence[str], where: tuple[str, int]) -> list[Any]:
+        binding = self._session.io_binding()
+        kept = []  # a binding does not hold on to what it is given
+        for name, value in feeds.items():
+            if isinstance(value, np.ndarray):
+                kept.append(np.ascontiguousarray(value))
+                binding.bind_cpu_input(name, kept[-1])
+            else:
+                binding.bind_ortvalue_input(name, value)
+        for name in outputs:
+            binding.bind_output(name, *where)
+        self._session.run_with_iobinding(binding)
+        return list(binding.get_outputs())
 
     def picture_input(self) -> Port:
         """The one input of a graph that takes a batch of pictures (n, channels, height, width).
@@ -108,16 +158,18 @@ class OnnxGraph:
             raise ModelError(f"{self.path} takes {self.inputs[0].kind}: float or float16 is expected")
         return self.inputs[0]
 
-    def _check_device(self, device: str, wanted_cuda: bool) -> None:
-        """Onnxruntime goes on with the CPU where CUDA does not start; say so, or refuse where CUDA was asked for."""
-        if not wanted_cuda or self.provider == CUDA:
+    def _check_device(self, first: Any) -> None:
+        """Onnxruntime goes on with the next provider where one does not start; say so, or refuse what was asked for."""
+        wanted, asked = (first, False) if isinstance(first, str) else (first[0], True)
+        if self.provider == wanted:
             return
-        if device != "auto":
+        name = "TensorRT" if wanted == TENSORRT else "CUDA"
+        if asked:
             raise BackendMissing(
-                f"device '{device}': onnxruntime's CUDA provider does not start here; check the driver and the CUDA "
-                "libraries that onnxruntime-gpu needs, or use --device cpu"
+                f"onnxruntime's {name} provider does not start here; check the driver and the libraries that "
+                "onnxruntime-gpu needs for it, or use --device cpu"
             )
-        _log.warning("onnxruntime's CUDA provider does not start here: %s runs on the CPU", self.path.name)
+        _log.warning("onnxruntime's %s provider does not start here: %s runs on the CPU", name, self.path.name)
 
 
 class OnnxModel:
@@ -170,20 +222,25 @@ def available_providers() -> list[str]:
 
 
 def _providers(device: str) -> list[Any]:
-    """Execution providers for a device, best first; the CPU is never added behind a device that was asked for."""
+    """Execution providers for a device, best first; with options where it was asked for, plain names elsewhere.
+
+    The providers behind the first run the operators that it lacks.
+    """
     available = available_providers()
     kind, _, index = device.partition(":")
     if kind == "cpu" and not index:
         return [_CPU]
     if kind == "auto" and not index:
         return [CUDA, _CPU] if CUDA in available else [_CPU]
-    if kind != "cuda" or not (index.isdigit() or device == "cuda"):
-        raise BadInput(f"there is no device '{device}'; use auto, cpu, cuda or cuda:N")
-    if CUDA not in available:
+    if kind not in ("cuda", "tensorrt") or not (index.isdigit() or device == kind):
+        raise BadInput(f"there is no device '{device}'; use auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N")
+    wanted, name = (TENSORRT, "TensorRT") if kind == "tensorrt" else (CUDA, "CUDA")
+    if wanted not in available:
         raise BackendMissing(
-            f"device '{device}' needs onnxruntime with CUDA; it is installed by: pip install segtile[gpu]"
+            f"device '{device}' needs onnxruntime with {name}; it is installed by: pip install segtile[gpu]"
         )
-    return [(CUDA, {"device_id": int(index or 0)}), _CPU]
+    card = {"device_id": int(index or 0)}
+    return [(TENSORRT, card), (CUDA, card), _CPU] if kind == "tensorrt" else [(CUDA, card), _CPU]
 
 
 def _runtime() -> Any:
