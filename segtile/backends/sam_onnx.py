@@ -53,12 +53,19 @@ class OnnxPromptable:
         self.most_points = fixed or self._family.most_points
         self.exclusive, self.soft = self._family.exclusive, self._family.soft
         if self._family.soft and self._wiring.attention is None:
-            raise ModelError(f"{self._decoder.path} has no input attn_mask: it is no decoder of the family {card.family}")
+            raise ModelError(
+                f"{self._decoder.path} has no input attn_mask: it is no decoder of the family {card.family}"
+            )
 
     @property
     def provider(self) -> str:
         """The execution provider that looks at pictures."""
         return self._encoder.provider
+
+    @property
+    def metadata(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the makers of encoder and decoder wrote into them: unchecked text."""
+        return self._encoder.metadata, self._decoder.metadata
 
     def place(self, width: int, height: int) -> Square:
         """Where a picture of this size lies in the network's square."""
@@ -164,9 +171,7 @@ class OnnxPromptable:
             feeds[wiring.size.name] = np.array([height, width], np.int64).reshape(_open_as_one(wiring.size, 2))
         if wiring.attention is not None:
             side = wiring.attention.shape[-1] or self.side // 16
-            feeds[wiring.attention.name] = np.stack(
-                [attention(c, lab, side, self.side // side) for c, lab in rows]
-            )
+            feeds[wiring.attention.name] = np.stack([attention(c, lab, side, self.side // side) for c, lab in rows])
         masks, scores = self._decoder.run(feeds, [wiring.masks, wiring.scores])
         return self._read(masks, scores, len(prompts))
 

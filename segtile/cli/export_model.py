@@ -58,7 +58,8 @@ def _source(model: str, output: Path | None) -> tuple[Path, Path]:
     Raises:
         BadInput: the card's model is not one that is exported, or a file was given without a folder.
     """
-    from segtile.catalog import find_weights, load_card, weights_folder
+    from segtile.backends.open_promptable import export_folder
+    from segtile.catalog import find_weights, load_card
     from segtile.errors import BadInput
 
     path = Path(model)
@@ -67,7 +68,8 @@ def _source(model: str, output: Path | None) -> tuple[Path, Path]:
             raise BadInput(f"{path}: say where the graphs belong with -o DIR")
         return path, output
     card = load_card(model)
-    if not any(Path(file.name).suffix in _ENDINGS for file in card.files):
-        raise BadInput(f"{card.id} has no checkpoint of torch: it runs from {card.files[0].name} as it is")
-    checkpoint = next(found for found in find_weights(card) if found.suffix in _ENDINGS)
-    return checkpoint, output or weights_folder() / card.id
+    if card.family != "sam" or card.files[0].part != "checkpoint":
+        raise BadInput(
+            f"{card.id} is no checkpoint of segment-anything; those are exported, other models run as they are"
+        )
+    return find_weights(card)[0], output or export_folder(card)
