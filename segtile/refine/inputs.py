@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from segtile.solar import AdaptiveCurve
 from segtile.solar import channels as solar_channels
+from segtile.solar.channels import VIEW_CHANNELS
 from segtile.types import Array, Box, CoarseMap, FloatArray, Tile, TileInput
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
@@ -31,7 +32,7 @@ def make_input(
 ) -> TileInput:
     """Read one tile of the picture and lay the coarse map over it.
 
-    Probability and background tone are interpolated bilinearly; the band takes the cell that holds the pixel's centre.
+    Probability and background tone are interpolated bilinearly; band and labels take the cell that holds the pixel's centre.
     Outside the band the interpolated probability stays on its cell's side of one half, so that every pixel's constant
     is the one that the rest of the frame has. A pixel has the same values in every tile that reads it.
 
@@ -61,7 +62,9 @@ def make_input(
         background = upsample(coarse.background.tone, coarse, tile.read)
         noise = np.asarray(coarse.background.noise, np.float32)
     tone = None if curve is None else upsample(curve.luma, coarse, tile.read)
-    extra = solar_channels(channels, rgb, tone, curve) if channels else None
+    coloured = curve is not None and any(name in VIEW_CHANNELS for name in channels)
+    tint = upsample(curve.tone, coarse, tile.read) if coloured and curve is not None else None
+    extra = solar_channels(channels, rgb, tone, curve, tint) if channels else None
     return TileInput(
         tile=tile,
         rgb=rgb,
@@ -72,6 +75,7 @@ def make_input(
         background=background,
         noise=noise,
         channels=extra,
+        labels=coarse.labels[np.ix_(rows, cols)],
     )
 
 

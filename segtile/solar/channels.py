@@ -7,7 +7,8 @@
 | 2 | `adaptive+1/3` | [0, 1] | the same with its folds moved outwards by a third of a segment |
 | 3 | `adaptive+2/3` | [0, 1] | the same, moved by two thirds |
 
-A fold line moves from channel 1 to 3, an edge does not. `solar1`, `solar4` and `solar6` (folds of the luma, [0, 1]) may
+A fold line moves from channel 1 to 3, an edge does not. `adaptive-r`, `adaptive-g` and `adaptive-b` are the adaptive
+curve on each colour around the background's own: a picture of three channels for networks that know no others. `solar1`, `solar4` and `solar6` (folds of the luma, [0, 1]) may
 be asked for by name as well; they depend on nothing but the pixel.
 
 Every channel of a pixel is a function of the pixel's own colour and of one field and one noise estimate for the whole
@@ -26,6 +27,9 @@ from segtile.types import FloatArray
 #: What networks are trained with, in this order.
 SOLAR_CHANNELS: tuple[str, ...] = ("signed", "adaptive", "adaptive+1/3", "adaptive+2/3")
 
+#: The picture through its adaptive curve, colour by colour: what a network of three channels can be shown.
+VIEW_CHANNELS: tuple[str, ...] = ("adaptive-r", "adaptive-g", "adaptive-b")
+
 #: The signed channel is clipped to this many noise sigmas and divided by it.
 SIGNED_RANGE = 32.0
 
@@ -38,15 +42,20 @@ def needs_background(names: tuple[str, ...]) -> bool:
 
 
 def channels(
-    names: tuple[str, ...], rgb: FloatArray, tone: FloatArray | None = None, curve: AdaptiveCurve | None = None
+    names: tuple[str, ...],
+    rgb: FloatArray,
+    tone: FloatArray | None = None,
+    curve: AdaptiveCurve | None = None,
+    tint: FloatArray | None = None,
 ) -> FloatArray:
     """The solar channels that a refiner asked for.
 
     Args:
-        names: any of SOLAR_CHANNELS and CURVES.
+        names: any of SOLAR_CHANNELS, VIEW_CHANNELS and CURVES.
         rgb: (h, w, 3) float32 sRGB-encoded in [0, 1].
         tone: (h, w) float32, `curve.luma` over the same pixels; needed by all but the fixed curves.
         curve: the picture's adaptive curve; needed likewise.
+        tint: (h, w, 3) float32, `curve.tone` over the same pixels; needed by VIEW_CHANNELS.
 
     Returns:
         (h, w, len(names)) float32 in the order of `names`.
@@ -59,10 +68,15 @@ def channels(
     for k, name in enumerate(names):
         if name in CURVES:
             out[..., k] = evaluate(CURVES[name], luma)
-        elif name not in SOLAR_CHANNELS:
-            raise BadInput(f"no solar channel {name!r}: there are {', '.join((*SOLAR_CHANNELS, *CURVES))}")
+        elif name not in SOLAR_CHANNELS and name not in VIEW_CHANNELS:
+            raise BadInput(f"no solar channel {name!r}: there are {', '.join((*SOLAR_CHANNELS, *VIEW_CHANNELS, *CURVES))}")
         elif tone is None or curve is None:
             raise BadInput(f"the solar channel {name!r} needs the background's tone and the picture's adaptive curve")
+        elif name in VIEW_CHANNELS:
+            if tint is None:
+                raise BadInput(f"the solar channel {name!r} needs the background's colour")
+            colour = VIEW_CHANNELS.index(name)
+            out[..., k] = curve.fold(rgb[..., colour] - tint[..., colour])
         elif name == "signed":
             out[..., k] = np.clip((luma - tone) / np.float32(curve.sigma * SIGNED_RANGE), -1.0, 1.0)
         else:
