@@ -63,6 +63,11 @@ class OnnxPromptable:
         """The execution provider that looks at pictures."""
         return self._encoder.provider
 
+    @property
+    def metadata(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What the makers of encoder and decoder wrote into them: unchecked text."""
+        return self._encoder.metadata, self._decoder.metadata
+
     def place(self, width: int, height: int) -> Square:
         """Where a picture of this size lies in the network's square."""
         return place(width, height, self.side, self._fit)

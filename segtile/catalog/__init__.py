@@ -1,8 +1,10 @@
-"""Model cards and where their weights are."""
+"""Model cards, their licences, and where their weights are."""
 
 from segtile.catalog.card import Activation, Commercial, Fit, ModelCard, ModelFile, Prompt, Role
 from segtile.catalog.cards import cards_folder, list_cards, load_card, read_card
-from segtile.catalog.weights import find_parts, find_weights, installed, weights_folder
+from segtile.catalog.home import weights_folder
+from segtile.catalog.licences import accept, accepted
+from segtile.catalog.weights import find_parts, find_weights, installed, locate
 
 __all__ = [
     "Activation",
@@ -12,12 +14,15 @@ __all__ = [
     "ModelFile",
     "Prompt",
     "Role",
+    "accept",
+    "accepted",
     "cards_folder",
     "find_parts",
     "find_weights",
     "installed",
     "list_cards",
     "load_card",
+    "locate",
     "read_card",
     "weights_folder",
 ]

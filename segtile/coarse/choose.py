@@ -10,9 +10,10 @@ from segtile.backends.onnx import available_providers
 from segtile.catalog import ModelCard, installed, list_cards, load_card
 from segtile.coarse.band import doubt_slits
 from segtile.coarse.network import network_pass
+from segtile.coarse.rembg import rembg_pass
 from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
-from segtile.types import Box, CoarseMap, FloatArray
+from segtile.types import Box, CoarseMap, FloatArray, Raster
 
 #: The catalogue's role whose models can look at a whole picture without being told what to look for.
 _ROLE = "coarse"
@@ -46,6 +47,25 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
     else:
         found = network_pass(preview, frame, _card(name), device)
     return replace(found, unsure=doubt_slits(preview, found.prob, found.unsure))
+
+
+def look_as_rembg(raster: Raster, size: tuple[int, int], name: str, device: str = "auto") -> CoarseMap:
+    """Look at a whole picture with a network exactly as rembg does; see `rembg_pass`.
+
+    Args:
+        raster: the picture.
+        size: (width, height) of the map.
+        name: a network of the catalogue.
+        device: as of `look`.
+
+    Raises:
+        BadInput: the name is no network's, or rembg does not run it.
+        BackendMissing: onnxruntime is not installed.
+        ModelError: the weights are missing or wrong.
+    """
+    if name in ("auto", "studio"):
+        raise BadInput(f"rembg has no pass named '{name}': --as-rembg needs --coarse with the name of a network")
+    return rembg_pass(raster, size, _card(name), device)
 
 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from segtile.backends.onnx import OnnxModel
-from segtile.catalog import ModelCard, find_weights
+from segtile.catalog import Activation, ModelCard, find_weights, weights_folder
 from segtile.coarse.band import drop_dust, label_objects, make_band
 from segtile.coarse.evidence import find_edges, opponent
 from segtile.coarse.regions import distance_to, joined_to
@@ -39,7 +39,7 @@ def network_pass(preview: FloatArray, frame: Box, card: ModelCard, device: str =
         ModelError: the weights are missing, wrong, or do not run.
     """
     h, w = preview.shape[:2]
-    model = _load(find_weights(card)[0], device)
+    model = load_network(card, device)
     prob = infer(preview, card, model)
     cell = max(w / card.size[0], h / card.size[1])
     keep = drop_dust(prob >= 0.5)
@@ -68,12 +68,48 @@ def infer(preview: FloatArray, card: ModelCard, model: OnnxModel) -> FloatArray:
     ready = (small * card.scale - np.array(card.mean, np.float32)) / np.array(card.std, np.float32)
     raw = model.run(np.ascontiguousarray(ready.transpose(2, 0, 1), np.float32), card.output)
     flat = raw.reshape(-1, *raw.shape[-2:])
-    if len(flat) != 1:
-        raise ModelError(f"the output {card.output!r} of {card.id} has {len(flat)} channels; one map is expected")
+    if (len(flat) < 2) if card.activation == "softmax" else (len(flat) != 1):
+        wanted = "several are" if card.activation == "softmax" else "one map is"
+        raise ModelError(f"the output {card.output!r} of {card.id} has {len(flat)} channels; {wanted} expected")
     if not np.isfinite(flat).all():
         raise ModelError(f"{card.id} gave values that are no numbers for this picture")
-    prob = 1 / (1 + np.exp(-np.clip(flat[0], -60, 60))) if card.activation == "sigmoid" else np.clip(flat[0], 0, 1)
+    prob = _activate(flat, card.activation)
     return np.clip(cv2.resize(prob.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def load_network(card: ModelCard, device: str = "auto") -> OnnxModel:
+    """The network of a card, loaded once per process.
+
+    A model whose weights are a checkpoint of torch has its graph beside them, in a folder of its name.
+
+    Raises:
+        BackendMissing: onnxruntime is not installed.
+        ModelError: the weights are missing, wrong, or no graph of one picture.
+    """
+    if card.files[0].part != "checkpoint":
+        return _load(find_weights(card)[0], device)
+    graph = weights_folder() / card.id / "model.onnx"
+    if not graph.is_file():
+        raise ModelError(
+            f"{card.id} is a checkpoint of torch, and its graph is not here: export it to ONNX by its authors' code "
+            f"({card.source}) as {graph}"
+        )
+    return _load(graph, device)
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """The logistic function, without overflow."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+
+
+def _activate(values: FloatArray, activation: Activation) -> FloatArray:
+    """(channels, h, w) to (h, w): the probability of object."""
+    if activation == "sigmoid":
+        return sigmoid(values[0])
+    if activation == "softmax":
+        shares = np.exp(values - values.max(axis=0))
+        return np.asarray(1 - shares[0] / shares.sum(axis=0))
+    return np.clip(values[0], 0, 1)
 
 
 def _edges_beside(preview: FloatArray, band: BoolArray, reach: float) -> BoolArray:
