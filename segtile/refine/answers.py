@@ -10,7 +10,7 @@ import numpy as np
 from segtile.backends.promptable import Answer
 from segtile.backends.squares import Square
 from segtile.refine.prompts import labels_of
-from segtile.types import BoolArray, FloatArray, TileInput
+from segtile.types import Array, BoolArray, FloatArray, TileInput
 
 #: Agreement with what the coarse pass is certain of below which an answer is about something else.
 LEAST_AGREEMENT = 0.5
@@ -89,14 +89,22 @@ def unresolved(believed: BoolArray, cell: float) -> BoolArray:
     """Where a belief (h, w) has parts or openings too thin for a grid of `cell` px, and a cell around: (h, w) bool."""
     side = 2 * max(1, round(cell)) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    whole = believed.astype(np.uint8)
+    thin = _too_thin(believed, disc, cell) | _too_thin(~believed, disc, cell)
+    return np.asarray(cv2.dilate(thin.astype(np.uint8), disc) > 0, np.bool_)
+
+
+def _too_thin(mask: BoolArray, disc: Array, cell: float) -> BoolArray:
+    """Parts of a mask that a disc does not fit into; corners are none: they do not reach far from where it does."""
+    whole = mask.astype(np.uint8)
     # beyond the tile's border things go on as they are there
-    thin = (whole != cv2.morphologyEx(whole, cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE)) | (
-        whole != cv2.morphologyEx(whole, cv2.MORPH_CLOSE, disc, borderType=cv2.BORDER_REPLICATE)
-    )
-    # the corners of a solid thing are rounded off too, but only a little
-    deep = cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.dilate(deep, disc) > 0, np.bool_)
+    kept = cv2.morphologyEx(whole, cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE)
+    rest = whole & (1 - kept)
+    if not kept.any() or not rest.any():
+        return rest > 0
+    count, parts = cv2.connectedComponents(rest, connectivity=8)
+    reaches = np.zeros(count, np.bool_)
+    reaches[parts[(cv2.distanceTransform(1 - kept, cv2.DIST_L2, 5) > cell) & (rest > 0)]] = True
+    return np.asarray(reaches[parts], np.bool_)
 
 
 def near_contour(logits: FloatArray, reach: float) -> BoolArray:

@@ -20,6 +20,8 @@ from segtile.backends.sam_onnx import OnnxPromptable  # noqa: E402
 from segtile.backends.squares import place, resize  # noqa: E402
 from segtile.catalog import load_card  # noqa: E402
 
+torch.set_num_threads(1)  # small networks; threads that wait for each other cost more on a busy machine
+
 #: (height, width): a tile as planned, landscape, portrait, small, and larger than the network of 256 px.
 SIZES = [(256, 256), (175, 256), (256, 160), (75, 105), (83, 54), (375, 275)]
 

@@ -43,7 +43,8 @@ def coarse_from(alpha, scale, tone=None, noise=0.002, reach=3):
     if tone is not None:
         field = np.broadcast_to(np.asarray(tone, np.float32), (*prob.shape, 3)).copy()
         background = Background(field, np.full(3, noise, np.float32))
-    return CoarseMap(prob, band, (prob > 0.005).astype(np.int32), scale, Box.frame(w, h), "test", background)
+    labels = ((prob > 0.005) | band).astype(np.int32)
+    return CoarseMap(prob, band, labels, scale, Box.frame(w, h), "test", background)
 
 
 def whole(alpha) -> Tile:
