@@ -1,4 +1,4 @@
-"""Brings the files of a model into the weights folder: checked before they get their names, the old ones kept till then."""
+"""Brings a model into the weights folder: files are checked before they get their names, old ones kept until then."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _good(card: ModelCard, file: ModelFile, path: Path) -> bool:
 
 def _fetch(card: ModelCard, file: ModelFile, partial: Path, patience: Patience, on_progress: Progress) -> str:
     """Bring the file from the first address that gives the right one; says which."""
-    wanted = Wanted(file.bytes, _limit(card, file))
+    wanted = Wanted(file.bytes, _limit(card, file), file.pinned)
     _require_space(partial.parent, file.bytes or (card.bytes or 0) // len(card.files))
 
     def on_bytes(done: int, total: int) -> None:
