@@ -56,7 +56,7 @@ class Patience:
 class Wanted:
     """What is to be brought: the exact size in bytes where it is known, and the most that is taken.
 
-    `checkable`: a digest will show whether the file is whole. Without that and a size, the server has to say its length.
+    `checkable`: a digest will show whether the file is whole. Without it and a size, the server has to say its length.
     """
 
     size: int | None

@@ -1,5 +1,4 @@
 from models.table import README, with_table
-
 from segtile.catalog import list_cards
 
 
