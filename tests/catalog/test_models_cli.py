@@ -146,6 +146,13 @@ def test_unknown_models_and_no_verb_are_wrong_use(run, add):
     assert "verify" in err
 
 
+def test_what_comes_with_segtile_needs_no_network(run, home, monkeypatch):
+    monkeypatch.setenv("SEGTILE_OFFLINE", "1")
+    code, out, _ = run("models", "pull", "jewels")
+    assert code == 0
+    assert "comes with segtile" in out
+
+
 def test_a_run_with_a_model_that_is_not_there_says_what_brings_it(run, home, data_samples, tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     code, _, err = run("cutout", data_samples / "ring.jpg", "-o", tmp_path / "out", "--coarse", "u2netp", "-q")
