@@ -53,7 +53,7 @@ def cutout(
     Args:
         image: a path, an (H, W[, 3 or 4]) uint8 or uint16 array in RGB order, a PIL image or a Raster.
         coarse: the pass over the whole picture: "auto", "studio" or a catalogue name.
-        refine: the pass over each tile: "auto", "matting" or "none".
+        refine: the pass over each tile: "auto", "matting", "none" or a catalogue name.
         grid: "aligned" to the object's edge, or "uniform".
         tile: the tile's side in px as the refiner sees it; the refiner's own by default.
         halo: context around a tile's core in px; the refiner's own by default.
@@ -68,14 +68,16 @@ def cutout(
         NothingFound: no object in it.
         BadInput: a setting makes no sense.
         OverLimit: the run would need more memory than the recipe allows.
+        BackendMissing: what runs a network is not installed.
+        ModelError: a network is unknown, or its weights are missing or wrong.
     """
     recipe = recipe or build_recipe(
         coarse={"name": coarse}, refine={"name": refine}, grid={"kind": grid, "tile": tile, "halo": halo}
     )
     clock = Clock()
     raster = open_raster(image, max_pixels=recipe.limits.max_pixels)
-    refiner = get_refiner(recipe.refine.name)
     try:
+        refiner = _refiner(recipe)
         with clock.stage("coarse"):
             found = _look(raster, recipe, on_progress)
         if not found.labels.any():
@@ -115,7 +117,7 @@ def cutout(
         seconds=clock.seconds,
         peak_rss_mb=peak_rss_mb(),
         recipe_digest=recipe.digest,
-        warnings=_unique((*raster.warnings, *found.notes, *notes)),
+        warnings=_unique((*raster.warnings, *found.notes, *refiner.notes, *notes)),
     )
     return Cutout(raster=raster, coarse=found, grid=plan, stats=stats, store=store, recipe=recipe, result=result)
 
@@ -148,8 +150,15 @@ def plan_grid(image: Any, *, recipe: Recipe | None = None, on_progress: Progress
     found = _look(raster, recipe, on_progress)
     if not found.labels.any():
         raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
-    plan, stats = _plan(found, recipe, get_refiner(recipe.refine.name), on_progress)
+    plan, stats = _plan(found, recipe, _refiner(recipe), on_progress)
     return Plan(raster, found, plan, stats)
+
+
+def _refiner(recipe: Recipe) -> Refiner:
+    asked = recipe.refine
+    return get_refiner(
+        asked.name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges
+    )
 
 
 def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
@@ -157,7 +166,7 @@ def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
     preview = raster.preview(recipe.coarse.long_side)
     on_progress(1, 1, "read")
     on_progress(0, 1, "coarse")
-    found = look(preview, raster.info.frame, recipe.coarse.name)
+    found = look(preview, raster.info.frame, recipe.coarse.name, recipe.limits.device)
     on_progress(1, 1, "coarse")
     return found
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segtile.errors import BadInput, ReadError
 
@@ -35,11 +35,23 @@ class GridSettings(_Settings):
 
 
 class RefineSettings(_Settings):
-    """The look at each tile; `threads` 0 takes as many as there are cores and the memory limit allows."""
+    """The look at each tile; `threads` 0 takes as many as there are cores and the memory limit allows.
+
+    For networks that are asked about objects: `second_look` shows them the picture through its adaptive solar curve
+    too, and `solar_edges` draws their contours to edges that the solar channels show.
+    """
 
     name: str = "auto"
     solar: bool = True
     threads: int = Field(0, ge=0, le=256)
+    second_look: bool = False
+    solar_edges: bool = False
+
+    @model_validator(mode="after")
+    def _has_channels(self) -> Self:
+        if not self.solar and (self.second_look or self.solar_edges):
+            raise ValueError("second_look and solar_edges need the solar channels that solar = false leaves out")
+        return self
 
 
 class ExportSettings(_Settings):
@@ -64,8 +76,13 @@ class ExportSettings(_Settings):
 
 
 class Limits(_Settings):
-    """What a run may take: `memory_mb` of resident memory, `max_pixels` of a picture that it agrees to open."""
+    """What a run may take: `memory_mb` of resident memory, `max_pixels` of a picture that it agrees to open.
 
+    The memory of networks of the catalogue is theirs, the same for every picture, and comes on top. `device` is where
+    they run: auto, cpu, cuda, cuda:N, tensorrt or tensorrt:N.
+    """
+
+    device: str = "auto"
     memory_mb: int = Field(1400, ge=256)
     max_pixels: int = Field(2**30, ge=1)
 

@@ -69,7 +69,7 @@ def segment(
     settings = SliceSettings(
         slice, overlap, grid, scales, roi, fusion, metric, threshold, confidence, class_agnostic, coarse
     )
-    refiner = None if refine is None or refine == "none" else get_refiner(refine)
+    refiner = None if refine is None or refine == "none" else get_refiner(refine, device=device)
     soft = refiner is not None  # edges that are going to be refined start from probabilities, not from bits
     detector = open_detector(model, confidence=confidence, device=device, soft=soft)
     clock = Clock()

@@ -24,6 +24,7 @@ class LocalRefiner:
     halo = 32
     channels: tuple[str, ...] = ()
     bytes_per_px = 64
+    notes: tuple[str, ...] = ()
     reach = 12
 
     def __init__(self):
@@ -40,7 +41,7 @@ class LocalRefiner:
 @pytest.fixture
 def local(monkeypatch):
     refiner = LocalRefiner()
-    monkeypatch.setattr(importlib.import_module("segtile.cutout"), "get_refiner", lambda name: refiner)
+    monkeypatch.setattr(importlib.import_module("segtile.cutout"), "get_refiner", lambda name, **_: refiner)
     return refiner
 
 

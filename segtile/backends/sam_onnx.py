@@ -22,6 +22,7 @@ from segtile.catalog import ModelCard
 from segtile.errors import BadInput, ModelError
 from segtile.types import Array, FloatArray
 
+_AT_ONCE = 8  # prompts in a batch; a decoder holds the picture's features for each of them
 _OFFSET = 1.0  # logits; a mask is stable where moving the threshold by so much changes little
 
 
@@ -99,7 +100,7 @@ class OnnxPromptable:
             kinds.setdefault((len(coords), prompt.mask is not None), []).append(i)
         answers: dict[int, Answer] = {}
         for members in kinds.values():
-            step = len(members) if self._batches else 1
+            step = _AT_ONCE if self._batches else 1
             for k in range(0, len(members), step):
                 group = members[k : k + step]
                 found = self._decode(embedding, [prompts[i] for i in group], [rows[i] for i in group])

@@ -32,6 +32,9 @@ def cutout(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
+    second_look: o.SecondLook = False,
+    solar_edges: o.SolarEdges = False,
+    device: o.Device = "auto",
     threads: o.Threads = 0,
     file_format: o.FormatChoice = o.Format.png,
     bits: o.BitsChoice = o.Bits.auto,
@@ -47,7 +50,9 @@ def cutout(
     verbose: o.Verbose = False,
 ) -> None:
     """Cut the object out: RGBA with straight alpha, bits, profile, dpi and EXIF as the input's."""
-    recipe = _recipe(coarse, refine, grid, tile, halo, solar, threads, file_format, bits, crop, background)
+    refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
+    refining |= {"solar_edges": solar_edges}
+    recipe = _recipe(coarse, refining, device, grid, tile, halo, file_format, bits, crop, background)
     _run(photos, output, recipe, _write_cutout, overwrite, skip_existing, as_json, quiet, verbose)
 
 
@@ -60,6 +65,9 @@ def mask(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
+    second_look: o.SecondLook = False,
+    solar_edges: o.SolarEdges = False,
+    device: o.Device = "auto",
     threads: o.Threads = 0,
     file_format: o.FormatChoice = o.Format.png,
     bits: o.BitsChoice = o.Bits.auto,
@@ -71,18 +79,19 @@ def mask(
     verbose: o.Verbose = False,
 ) -> None:
     """Write the alpha alone, 8 or 16 bit grey."""
-    recipe = _recipe(coarse, refine, grid, tile, halo, solar, threads, file_format, bits, crop, None)
+    refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
+    refining |= {"solar_edges": solar_edges}
+    recipe = _recipe(coarse, refining, device, grid, tile, halo, file_format, bits, crop, None)
     _run(photos, output, recipe, _write_mask, overwrite, skip_existing, as_json, quiet, verbose)
 
 
 def _recipe(
     coarse: str,
-    refine: str,
+    refining: dict[str, object],
+    device: str,
     grid: o.GridKind,
     tile: int | None,
     halo: int | None,
-    solar: bool,
-    threads: int,
     file_format: o.Format,
     bits: o.Bits,
     crop: int | None,
@@ -94,7 +103,8 @@ def _recipe(
     return build_recipe(
         coarse={"name": coarse},
         grid={"kind": grid.value, "tile": tile, "halo": halo},
-        refine={"name": refine, "solar": solar, "threads": threads},
+        refine=refining,
+        limits={"device": device},
         export={"format": file_format.value, "bits": bits.depth, "crop": crop, "background": colour},
     )
 

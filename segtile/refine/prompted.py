@@ -36,7 +36,13 @@ class PromptedRefiner:
     bytes_per_px = 260
 
     def __init__(
-        self, name: str, network: Promptable, *, second_look: bool = False, solar_edges: bool = False
+        self,
+        name: str,
+        network: Promptable,
+        *,
+        second_look: bool = False,
+        solar_edges: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Prepare a refiner.
 
@@ -46,8 +52,9 @@ class PromptedRefiner:
             second_look: show the network the picture through its adaptive solar curve too, and fuse both answers.
             solar_edges: draw contours to edges that the solar channels show, before matting. A network whose answers
                 are alphas keeps them.
+            notes: sentences for the user about the network.
         """
-        self.name = name
+        self.name, self.notes = name, notes
         self.tile, self.halo = network.side, math.ceil(network.side * _HALO)
         self.channels = (VIEW_CHANNELS if second_look else ()) + (EDGE_CHANNELS if solar_edges else ())
         self._network, self._second_look, self._solar_edges = network, second_look, solar_edges

@@ -119,9 +119,7 @@ def mask_logits(x: TileInput, label: int, square: Square, side: int) -> FloatArr
     return np.asarray(np.log(small) - np.log1p(-small), np.float32)
 
 
-def _prompt(
-    x: TileInput, label: int, mine: BoolArray, labels: IntArray, believed: BoolArray
-) -> ObjectPrompt:
+def _prompt(x: TileInput, label: int, mine: BoolArray, labels: IntArray, believed: BoolArray) -> ObjectPrompt:
     height, width = mine.shape
     rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
     tile = Box.frame(width, height)
@@ -206,9 +204,7 @@ def _deepest(depth: FloatArray, where: BoolArray) -> tuple[int, int]:
     return column, row
 
 
-def _farthest(
-    candidates: BoolArray, chosen: list[tuple[int, int]], most: int, apart: float
-) -> IntArray:
+def _farthest(candidates: BoolArray, chosen: list[tuple[int, int]], most: int, apart: float) -> IntArray:
     """`chosen` and as many candidates as there is room for, each the farthest from all before it."""
     ys, xs = np.nonzero(candidates)
     points = list(chosen)

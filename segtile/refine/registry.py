@@ -3,25 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
-from segtile.errors import ModelError
+from segtile.backends.open_promptable import open_promptable
+from segtile.backends.promptable import Promptable
+from segtile.catalog import ModelCard, list_cards
+from segtile.errors import BadInput, ModelError
 from segtile.refine.base import Refiner
 from segtile.refine.matting import MattingRefiner
 from segtile.refine.none import NoRefiner
+from segtile.refine.prompted import PromptedRefiner
 
 _BUILT_IN: dict[str, Callable[[], Refiner]] = {"matting": MattingRefiner, "none": NoRefiner}
+#: The catalogue's role whose models refine tiles.
+_ROLE = "refine"
 
 
-def get_refiner(name: str) -> Refiner:
-    """The refiner of that name: "auto" (matting), "matting" or "none".
+def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, solar_edges: bool = False) -> Refiner:
+    """The refiner of that name.
+
+    Args:
+        name: "auto" (matting), "matting", "none", or a model of the catalogue that is asked about objects ("sam-vit-b").
+        device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
+        second_look: networks alone; see `PromptedRefiner`.
+        solar_edges: the same.
 
     Raises:
-        ModelError: the name belongs to none of them; refiners that are networks come with weights of their own.
+        BackendMissing: what runs the network is not installed.
+        BadInput: a setting for networks with a refiner that is none.
+        ModelError: the name belongs to none of them, or its weights are missing or wrong.
     """
     chosen = "matting" if name == "auto" else name
-    if chosen not in _BUILT_IN:
+    if chosen in _BUILT_IN:
+        if second_look or solar_edges:
+            what = "second_look" if second_look else "solar_edges"
+            raise BadInput(f"{what} is for networks that are asked about objects; the refiner {chosen} is none of them")
+        return _BUILT_IN[chosen]()
+    card = _card(chosen)
+    network, note = _open(card, device)
+    notes = (note,) if note else ()
+    return PromptedRefiner(card.id, network, second_look=second_look, solar_edges=solar_edges, notes=notes)
+
+
+def _card(name: str) -> ModelCard:
+    cards = {card.id: card for card in list_cards()}
+    models = [card.id for card in cards.values() if card.role == _ROLE]
+    if name not in models:
+        what = f"{name} is a model for another job ({cards[name].role})" if name in cards else f"no refiner {name!r}"
         raise ModelError(
-            f"no refiner {name!r} is installed: auto, matting and none work without weights, "
-            "a network refiner needs its weights in the catalogue first"
+            f"{what}: auto, matting and none work without weights; with weights of the catalogue {', '.join(models)}"
         )
-    return _BUILT_IN[chosen]()
+    return cards[name]
+
+
+@lru_cache(maxsize=1)
+def _open(card: ModelCard, device: str) -> tuple[Promptable, str]:
+    """A network is kept: a folder of pictures loads it once."""
+    return open_promptable(card, device)

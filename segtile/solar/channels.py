@@ -69,7 +69,9 @@ def channels(
         if name in CURVES:
             out[..., k] = evaluate(CURVES[name], luma)
         elif name not in SOLAR_CHANNELS and name not in VIEW_CHANNELS:
-            raise BadInput(f"no solar channel {name!r}: there are {', '.join((*SOLAR_CHANNELS, *VIEW_CHANNELS, *CURVES))}")
+            raise BadInput(
+                f"no solar channel {name!r}: there are {', '.join((*SOLAR_CHANNELS, *VIEW_CHANNELS, *CURVES))}"
+            )
         elif tone is None or curve is None:
             raise BadInput(f"the solar channel {name!r} needs the background's tone and the picture's adaptive curve")
         elif name in VIEW_CHANNELS:

@@ -33,7 +33,10 @@ def _main() -> None:
         import segtile.merge
         import segtile.refine
 
-        segtile.refine.get_refiner(recipe.refine.name)
+        asked = recipe.refine
+        segtile.refine.get_refiner(
+            asked.name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges
+        )
 
     serve(load, lambda job: _cut(job, recipe))
 
