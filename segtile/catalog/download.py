@@ -1,7 +1,7 @@
 """Brings one file from an address into a partial file, and goes on where an earlier try stopped.
 
-Over requests: pooch, which would be the well-kept library for this, neither resumes nor bounds what it takes, and follows
-redirects to any scheme; what it would leave over is the choice of a folder and a comparison of hashes.
+Over requests and not pooch: that one neither resumes nor bounds what it takes, follows redirects to any scheme, and would
+leave us the choice of a folder and a comparison of hashes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ OnBytes = Callable[[int, int], None]
 
 _REDIRECTS = 10
 _PIECE = 1 << 18
+_SPAN = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)")
 #: A try that brought this much was worth another one.
 _WORTH = 1 << 20
 
@@ -39,8 +40,8 @@ _WORTH = 1 << 20
 class Patience:
     """How long is waited, in seconds: for a connection, for the next bytes; and how slow a server may be.
 
-    A server that brings less than `slowest` bytes a second over `window` seconds counts as stalled. After a failure that
-    may pass there are `tries` tries in all, `pause` seconds apart, twice as many each time.
+    A server that brings less than `slowest` bytes a second over `window` seconds counts as stalled. After a failure
+    that may pass there are `tries` tries in all, `pause` seconds apart, twice as many each time.
     """
 
     connect: float = 15.0
@@ -70,8 +71,8 @@ class _Passing(Exception):
 def download(url: str, part: Path, wanted: Wanted, patience: Patience, on_bytes: OnBytes) -> None:
     """Bring a file into `part`, which is complete afterwards and not checked against any digest.
 
-    Where `part` holds the beginning from an earlier call, the rest is asked for, on the condition that the server's file
-    is still the same; otherwise it starts over. A file beside it (NAME.json) says what `part` is the beginning of.
+    Where `part` holds the beginning from an earlier call, the rest is asked for, on the condition that the server's
+    file is still the same; otherwise it starts over. A file beside it (NAME.json) says what `part` is the start of.
 
     Raises:
         ModelError: it could not be brought; the message is the last reason. What came stays in `part`.
@@ -159,9 +160,7 @@ def _begin(response: Response, there: int, state: dict[str, Any], wanted: Wanted
         raise ModelError(f"the server sends it packed ({response.headers['content-encoding']})")
     start, total = 0, _number(response.headers.get("content-length", ""))
     if code == 206:
-        span = re.fullmatch(
-            r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)", response.headers.get("content-range", "")
-        )
+        span = _SPAN.fullmatch(response.headers.get("content-range", ""))
         if span is None or int(span[1]) != there:
             return None, None
         start, total = there, int(span[3]) if span[3] != "*" else int(span[2]) + 1

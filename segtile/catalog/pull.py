@@ -1,4 +1,4 @@
-"""Brings the files of a model into the weights folder: each checked before it gets its name, the old one kept until then."""
+"""Brings the files of a model into the weights folder: checked before they get their names, the old ones kept till then."""
 
 from __future__ import annotations
 

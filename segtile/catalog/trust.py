@@ -15,7 +15,7 @@ _log = logging.getLogger("segtile")
 
 
 def lock_file() -> Path:
-    """Where the digests of files are kept for which nobody published one: weights.lock.json in the user's data folder."""
+    """weights.lock.json in the user's data folder: the digests of files for which nobody published any."""
     return data_folder() / "weights.lock.json"
 
 
@@ -44,7 +44,7 @@ def check_file(card: ModelCard, file: ModelFile, path: Path, shown: str = "") ->
         found = digest(path, kind)
         if found != value:
             raise ModelError(
-                f"{shown} is not the file that the card of {card.id} names: its {kind} is {found}, the card says {value}"
+                f"{shown} is not the file that the card of {card.id} names: its {kind} is {found}, it should be {value}"
             )
         return
     seen = read_table(lock_file()).get(file.name)

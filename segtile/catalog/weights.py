@@ -74,7 +74,7 @@ def _present(card: ModelCard, file: ModelFile) -> Path:
         raise ModelError(f"the weights of {card.id} are not where they belong; {_way_out(card)}")
     accepting = f" --accept-licence' brings them, if you accept {card.weights_licence}, which allows no commercial use"
     pull = f"'segtile models pull {card.id}" + (accepting if card.commercial == "no" else "' brings them")
-    size = f" ({card.bytes / 1e6:.1f} MB)" if card.bytes else ""
+    size = f" ({card.bytes / 1e6:.0f} MB)" if card.bytes else ""
     raise ModelError(f"the weights of {card.id} are not installed ({file.name}): {pull}{size}")
 
 

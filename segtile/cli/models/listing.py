@@ -59,14 +59,14 @@ def list_models(
             continue
         print_line(_HEADINGS[kind])
         print_line(
-            f"  {'name':{name}}  {'installed':{state}}  {'to pull':>9}  {'licence of weights':{licence}}  business use"
+            f"  {'name':{name}}  {'installed':{state}}  {'to pull':>8}  {'licence of weights':{licence}}  business use"
         )
         for card, here in some:
             size = "-" if here in ("yes", "comes with segtile") else megabytes(card.bytes)
             use = _USES[card.commercial] + _acceptance(card)
-            print_line(f"  {card.id:{name}}  {here:{state}}  {size:>9}  {card.weights_licence:{licence}}  {use}")
+            print_line(f"  {card.id:{name}}  {here:{state}}  {size:>8}  {card.weights_licence:{licence}}  {use}")
     print_line(
-        "'segtile models info NAME' says more, 'segtile models pull NAME' brings one; ? is a size nobody published"
+        "'segtile models info NAME' says more, 'segtile models pull NAME' brings it; ?: nobody published its size"
     )
 
 
@@ -123,7 +123,7 @@ def facts(card: ModelCard) -> dict[str, Any]:
 
 def megabytes(size: int | None) -> str:
     """A size for people: "4.6 MB", "?" where it is not known."""
-    return "?" if size is None else f"{size / 1e6:.1f} MB"
+    return "?" if size is None else f"{size / 1e6:.1f} MB" if size < 1e7 else f"{size / 1e6:.0f} MB"
 
 
 def _state(card: ModelCard) -> str:
@@ -146,11 +146,8 @@ def _acceptance(card: ModelCard) -> str:
 def _taken(card: ModelCard) -> str:
     size = f"{card.size[0]} x {card.size[1]}"
     if card.multiple_of:
-        size = (
-            f"any multiple of {card.multiple_of}, trained at {size}"
-            if card.multiple_of > 1
-            else f"any size, trained at {size}"
-        )
+        sides = "any size" if card.multiple_of == 1 else f"any multiple of {card.multiple_of}"
+        size = f"{sides}, trained at {size}"
     extra = f" and the solar channels {', '.join(card.channels)}" if card.channels else ""
     return f"{size}, {card.colour}{extra}"
 
