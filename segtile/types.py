@@ -287,9 +287,9 @@ class TileInput:
     """What a refiner gets to see of one tile; all arrays are (h, w[, c]) over `tile.read`.
 
     `rgb` float32 sRGB-encoded in [0, 1] (from 16 bits where the file has them). `prob` float32 coarse probability,
-    interpolated. `band` bool: where the answer may differ from the coarse one. `labels` int32: the coarse pass's objects
-    from 1, 0 background; every pixel of the band belongs to one. `background` float32 (h, w, 3) and
-    `noise` (3,) where the coarse pass modelled them, else None. `channels` float32 (h, w, k): the solar channels the
+    interpolated. `band` bool: where the answer may differ from the coarse one. `labels` int32: the coarse pass's
+    objects from 1, 0 background; every pixel of the band belongs to one. `background` float32 (h, w, 3) and `noise`
+    (3,) where the coarse pass modelled them, else None. `channels` float32 (h, w, k): the solar channels the
     refiner asked for by name, in its order, None where it asked for none. `scale` is the frame px per coarse-map px.
     `frame` is the whole picture's box: a read border that lies on it cuts nothing off.
     """

@@ -216,7 +216,7 @@ def names_of(family, **changes):
 
 
 def make_pair(onnx, folder, family, side=1024, **changes):
-    """Write a family's two graphs: (card, [encoder, decoder]); the card says what the catalogue's says, and their size."""
+    """Write a family's two graphs: (card, [encoder, decoder]); the card is the catalogue's, but for files and size."""
     names = names_of(family, **changes)
     folder.mkdir(parents=True, exist_ok=True)
     paths, files = [], []

@@ -31,7 +31,10 @@ class Certain:
 
 @dataclass(frozen=True)
 class Choice:
-    """The mask that is taken of an object: `logits` (s, s) float32, and the `agreement` in 0..1 that it was taken by."""
+    """The mask that is taken of an object, (s, s) float32 `logits`.
+
+    `agreement` is its IoU with what is certain, `quality` that times the network's own score, both in 0..1.
+    """
 
     logits: FloatArray
     agreement: float
@@ -80,6 +83,20 @@ def fuse(choices: list[Choice]) -> Choice:
 def _iou(a: BoolArray, b: BoolArray) -> float:
     union = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / union if union else 1.0
+
+
+def unresolved(believed: BoolArray, cell: float) -> BoolArray:
+    """Where a belief (h, w) has parts or openings too thin for a grid of `cell` px, and a cell around: (h, w) bool."""
+    side = 2 * max(1, round(cell)) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    whole = believed.astype(np.uint8)
+    # beyond the tile's border things go on as they are there
+    thin = (whole != cv2.morphologyEx(whole, cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE)) | (
+        whole != cv2.morphologyEx(whole, cv2.MORPH_CLOSE, disc, borderType=cv2.BORDER_REPLICATE)
+    )
+    # the corners of a solid thing are rounded off too, but only a little
+    deep = cv2.morphologyEx(thin.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.dilate(deep, disc) > 0, np.bool_)
 
 
 def near_contour(logits: FloatArray, reach: float) -> BoolArray:

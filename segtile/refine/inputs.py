@@ -32,9 +32,9 @@ def make_input(
 ) -> TileInput:
     """Read one tile of the picture and lay the coarse map over it.
 
-    Probability and background tone are interpolated bilinearly; band and labels take the cell that holds the pixel's centre.
-    Outside the band the interpolated probability stays on its cell's side of one half, so that every pixel's constant
-    is the one that the rest of the frame has. A pixel has the same values in every tile that reads it.
+    Probability and background tone are interpolated bilinearly; band and labels take the cell that holds the pixel's
+    centre. Outside the band the interpolated probability stays on its cell's side of one half, so that every pixel's
+    constant is the one that the rest of the frame has. A pixel has the same values in every tile that reads it.
 
     Args:
         raster: the picture, in the coarse map's frame.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from segtile.backends.promptable import Embedding, Promptable
-from segtile.refine.answers import LEAST_AGREEMENT, certain_of, choose, fuse, near_contour
+from segtile.refine.answers import LEAST_AGREEMENT, certain_of, choose, fuse, near_contour, unresolved
 from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.matting import MattingRefiner
 from segtile.refine.prompts import ObjectPrompt, labels_of, object_prompts, to_network
@@ -28,8 +28,8 @@ class PromptedRefiner:
     """Asks a network about each object of a tile and brings its masks to the tile's own pixels.
 
     A network answers on a grid of its own, four px of a tile to a cell or so. Beliefs become an alpha by narrow-band
-    matting around their contour, which finds the edge between the cells; an alpha (ZIM's) is taken as it is. An answer
-    that contradicts what the coarse pass is certain of is refused: there matting alone finds the edge, as it does where
+    matting around their contour, which finds the edge between the cells; what is too thin for those cells is left to
+    matting altogether. An alpha (ZIM's) is taken as it is. An answer that contradicts what the coarse pass is certain of is refused: there matting alone finds the edge, as it does where
     nothing could be asked, and a note says so.
     """
 
@@ -68,7 +68,7 @@ class PromptedRefiner:
         if not x.band.any():
             return make_patch(x, constants(x), trust)
         looks = [self._network.embed(view) for view in self._views(x)] if prompts else []
-        logits, answered, notes = self._ask(x, prompts, looks)
+        logits, answered, cell, notes = self._ask(x, prompts, looks)
         if self._network.soft:
             alpha = (1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
             if (x.band & ~answered).any():
@@ -76,7 +76,8 @@ class PromptedRefiner:
                 alpha = np.where(answered, alpha, alone.alpha)
                 notes += alone.notes
             return make_patch(x, alpha, trust, notes)
-        alpha, more = self._to_pixels(x, logits, answered, self._cell(looks))
+        answered &= ~unresolved(x.prob >= 0.5, cell)
+        alpha, more = self._to_pixels(x, logits, answered, cell)
         return make_patch(x, alpha, trust, notes + more)
 
     def _views(self, x: TileInput) -> list[FloatArray]:
@@ -87,19 +88,21 @@ class PromptedRefiner:
 
     def _ask(
         self, x: TileInput, prompts: list[ObjectPrompt], looks: list[Embedding]
-    ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
-        """Logits (h, w), where they are a network's answer (h, w) bool, and notes."""
+    ) -> tuple[FloatArray, BoolArray, float, tuple[str, ...]]:
+        """Logits (h, w), where they are a network's answer (h, w) bool, px of a cell of its masks, and notes."""
         logits = np.zeros(x.band.shape, np.float32)
         answered = np.zeros(x.band.shape, np.bool_)
         if not prompts:
-            return logits, answered, ()
+            return logits, answered, 0.0, ()
         square = looks[0].square
         asked = [to_network(prompt, x, self._network, square) for prompt in prompts]
         answers = [self._network.answer(look, asked) for look in looks]
         labels = labels_of(x)
+        side = answers[0][0].logits.shape[-1]
+        cell = max(outer / side / scale for outer, scale in zip(square.outer, square.scale, strict=True))
         refused = 0
         for k, prompt in enumerate(prompts):
-            certain = certain_of(x, prompt.label, square, answers[0][k].logits.shape[-1])
+            certain = certain_of(x, prompt.label, square, side)
             best = fuse([choose(answer[k], certain) for answer in answers])
             if best.agreement < LEAST_AGREEMENT:
                 refused += 1
@@ -112,11 +115,7 @@ class PromptedRefiner:
             f"{self.name} contradicts what the coarse pass is certain of for {refused} of {len(prompts)} objects at "
             f"{read.x0},{read.y0} to {read.x1},{read.y1}: matting alone found their edges"
         )
-        return logits, answered, (note,) if refused else ()
-
-    def _cell(self, looks: list[Embedding]) -> float:
-        """Px of the tile per cell of the network's own mask, which is a quarter of its square's side."""
-        return 4.0 / min(looks[0].square.scale) if looks else 4.0
+        return logits, answered, cell, (note,) if refused else ()
 
     def _to_pixels(
         self, x: TileInput, logits: FloatArray, answered: BoolArray, cell: float

@@ -156,12 +156,12 @@ def _on_parts(mine: BoolArray, apart: float) -> IntArray:
 def _off(
     background: BoolArray, band: BoolArray, mine: BoolArray, others: BoolArray, least: float, side: int
 ) -> IntArray:
-    """Points off an object: in its holes, in the background from `least` px beside it on, and in other objects there."""
+    """Points off an object: in its holes, in background at least `least` px beside it, and in other objects there."""
     away = cv2.distanceTransform((~mine).astype(np.uint8), cv2.DIST_L2, 5)
     beside = (away >= least) & (away <= _FAR * side) & ~band
-    certain, other = beside & background, beside & others
+    holes, openings = _in_holes(background, band)
+    certain, other = beside & background & ~openings, beside & others
     around = _spread_out(certain, BESIDE, _APART * side)
-    holes = _in_holes(background, band)
     return np.concatenate([around[:1], holes, around[1:], _spread_out(other, OTHERS, _APART * side)])
 
 
@@ -171,8 +171,8 @@ def _spread_out(where: BoolArray, most: int, apart: float) -> IntArray:
     return _farthest(where, start, most, apart)
 
 
-def _in_holes(empty: BoolArray, band: BoolArray) -> IntArray:
-    """A point in each of the largest openings that do not reach the tile's border, away from the band if possible."""
+def _in_holes(empty: BoolArray, band: BoolArray) -> tuple[IntArray, BoolArray]:
+    """A point in each of the largest openings that do not reach the border, off the band if possible; all openings."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(empty.astype(np.uint8), connectivity=4)
     height, width = empty.shape
     x0, y0 = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
@@ -188,14 +188,13 @@ def _in_holes(empty: BoolArray, band: BoolArray) -> IntArray:
             continue
         sure = hole & ~band
         points.append(_deepest(_depth(sure), sure) if sure.any() else _deepest(depth, hole))
-    return np.array(points, np.int32).reshape(-1, 2)
+    return np.array(points, np.int32).reshape(-1, 2), inner[parts]
 
 
 def _depth(mask: BoolArray) -> FloatArray:
-    """Distance of every pixel of a mask to what lies outside it; the tile's border ends nothing."""
-    if mask.all():
-        return np.full(mask.shape, float(max(mask.shape)), np.float32)
-    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5), np.float32)
+    """Distance of every pixel of a mask to what lies outside it or beyond the border, where a network sees nothing."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
 
 
 def _deepest(depth: FloatArray, where: BoolArray) -> tuple[int, int]:

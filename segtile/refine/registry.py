@@ -23,7 +23,7 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
     """The refiner of that name.
 
     Args:
-        name: "auto" (matting), "matting", "none", or a model of the catalogue that is asked about objects ("sam-vit-b").
+        name: "auto" (matting), "matting", "none", or a model of the catalogue for this job ("sam-vit-b").
         device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
         second_look: networks alone; see `PromptedRefiner`.
         solar_edges: the same.

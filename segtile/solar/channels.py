@@ -8,8 +8,9 @@
 | 3 | `adaptive+2/3` | [0, 1] | the same, moved by two thirds |
 
 A fold line moves from channel 1 to 3, an edge does not. `adaptive-r`, `adaptive-g` and `adaptive-b` are the adaptive
-curve on each colour around the background's own: a picture of three channels for networks that know no others. `solar1`, `solar4` and `solar6` (folds of the luma, [0, 1]) may
-be asked for by name as well; they depend on nothing but the pixel.
+curve on each colour around the background's own: a picture of three channels, for networks that know no others.
+`solar1`, `solar4` and `solar6` (folds of the luma, [0, 1]) may be asked for by name as well; they depend on nothing but
+the pixel.
 
 Every channel of a pixel is a function of the pixel's own colour and of one field and one noise estimate for the whole
 picture, so a pixel has the same values in every tile that reads it. 16-bit files are used at 16 bit.
