@@ -100,10 +100,10 @@ def logits_card(home, channels=1, activation="sigmoid", family="birefnet"):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     content = model.SerializeToString()
-    path = home / "weights" / "logits.onnx"
+    path = home / "weights" / f"logits_{channels}.onnx"
     path.write_bytes(content)
     base = load_card("birefnet-general")
-    file = ModelFile(name="logits.onnx", sha256=hashlib.sha256(content).hexdigest(), urls=base.files[0].urls)
+    file = ModelFile(name=path.name, sha256=hashlib.sha256(content).hexdigest(), urls=base.files[0].urls)
     changed = {"files": (file,), "size": (96, 64), "activation": activation, "family": family}
     return dataclasses.replace(base, id="logits", **changed), path
 

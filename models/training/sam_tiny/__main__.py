@@ -16,7 +16,9 @@ from models.training.sam_tiny.config import SETTINGS, read_settings
 
 def main(arguments: list[str] | None = None) -> int:
     """Train and write the checkpoint; 1 when sheets or a module are missing."""
-    parser = argparse.ArgumentParser(prog="python -m models.training.sam_tiny", description="A SAM of small dimensions.")
+    parser = argparse.ArgumentParser(
+        prog="python -m models.training.sam_tiny", description="A SAM of small dimensions."
+    )
     parser.add_argument("--settings", type=Path, default=SETTINGS, help=f"TOML (default {SETTINGS.name})")
     parser.add_argument("--sprites", type=Path, default=Path("out/sprites"), help="folder of rendered sheets")
     parser.add_argument("-o", "--out", type=Path, default=Path("out/sam_tiny/sam_tiny.pth"))
