@@ -130,7 +130,7 @@ def test_sides_are_counted_where_the_picture_goes_on():
     square = place(400, 220, 1024, "longest")
     assert to_network(prompt, half, Asked(), square).box is None
     assert to_network(object_prompts(tile_of(disc, disc.frame))[0], half, Asked(), square).box is not None
-    at_the_frame = scene(lambda x, y: y > 200)
+    at_the_frame = scene(lambda x, y: (y > 200) & (x > -1))
     assert object_prompts(tile_of(at_the_frame, at_the_frame.frame))[0].sides == 0
 
 
