@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from segtile._callable import make_callable
-from segtile.coarse import look
+from segtile.coarse import look, look_as_rembg
 from segtile.errors import NothingFound
 from segtile.grid import GridStats, compare, plan_aligned, plan_uniform
 from segtile.merge import AlphaStore
 from segtile.raster import open_raster
+from segtile.raster.preview import preview_size
 from segtile.recipe import Recipe, build_recipe
 from segtile.refine import Refiner, get_refiner, make_input
 from segtile.resources import Clock, peak_rss_mb, usable_threads
@@ -162,11 +163,17 @@ def _refiner(recipe: Recipe) -> Refiner:
 
 
 def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
-    on_progress(0, 1, "read")
-    preview = raster.preview(recipe.coarse.long_side)
-    on_progress(1, 1, "read")
-    on_progress(0, 1, "coarse")
-    found = look(preview, raster.info.frame, recipe.coarse.name, recipe.limits.device)
+    asked, device = recipe.coarse, recipe.limits.device
+    if asked.as_rembg:
+        on_progress(0, 1, "coarse")
+        size = preview_size(raster.info.width, raster.info.height, asked.long_side)
+        found = look_as_rembg(raster, size, asked.name, device)
+    else:
+        on_progress(0, 1, "read")
+        preview = raster.preview(asked.long_side)
+        on_progress(1, 1, "read")
+        on_progress(0, 1, "coarse")
+        found = look(preview, raster.info.frame, asked.name, device)
     on_progress(1, 1, "coarse")
     return found
 

@@ -17,10 +17,14 @@ class _Settings(BaseModel):
 
 
 class CoarseSettings(_Settings):
-    """The look at the whole picture: which pass, and the longer side (px) of what it sees."""
+    """The look at the whole picture: which pass, and the longer side (px) of what it sees.
+
+    `as_rembg` runs a network exactly as rembg does, stretched to each picture's own extremes; for comparison.
+    """
 
     name: str = "auto"
     long_side: int = Field(2048, ge=256, le=4096)
+    as_rembg: bool = False
 
 
 class GridSettings(_Settings):

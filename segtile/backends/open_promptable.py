@@ -9,8 +9,9 @@ from segtile.backends.promptable import Promptable
 from segtile.backends.sam_export import DECODER, ENCODER, SOURCE_KEY
 from segtile.backends.sam_onnx import OnnxPromptable
 from segtile.backends.sam_torch import TorchSam
-from segtile.backends.torch_weights import file_digest
 from segtile.catalog import ModelCard, find_weights, installed, weights_folder
+from segtile.catalog.content import digest
+from segtile.catalog.licences import require_accepted
 from segtile.errors import BackendMissing, ModelError
 
 
@@ -31,6 +32,7 @@ def open_promptable(card: ModelCard, device: str = "auto", threads: int = 0) -> 
 
     Raises:
         BackendMissing: what runs it is not installed.
+        LicenceError: its licence has to be accepted first.
         ModelError: weights are missing or wrong; the message says what to do.
     """
     if all(file.part != "checkpoint" for file in card.files):
@@ -67,6 +69,7 @@ def _exported(card: ModelCard, device: str, threads: int) -> OnnxPromptable:
         if card.family != "sam":
             how = "its authors' own code exports them"
         raise ModelError(f"{card.id} needs {ENCODER} and {DECODER} in {folder}: {how}")
+    require_accepted(card)
     network = OnnxPromptable(card, [folder / ENCODER, folder / DECODER], device, threads)
     if card.family == "sam":
         _check_source(card, network)
@@ -80,7 +83,7 @@ def _check_source(card: ModelCard, network: OnnxPromptable) -> None:
         ModelError: they are not.
     """
     sources = {entries.get(SOURCE_KEY, "") for entries in network.metadata}
-    wanted = card.files[0].sha256 or (file_digest(find_weights(card)[0]) if installed(card) else "")
+    wanted = card.files[0].sha256 or (digest(find_weights(card)[0], "sha256") if installed(card) else "")
     if len(sources) > 1 or (wanted and sources != {wanted}):
         raise ModelError(
             f"the graphs in {export_folder(card)} were not made from the checkpoint of {card.id}: make them again with "

@@ -20,7 +20,8 @@ import numpy as np
 
 from segtile.backends.onnx import OnnxGraph
 from segtile.backends.sam_checkpoint import load_sam
-from segtile.backends.torch_weights import file_digest, torch_module
+from segtile.backends.torch_weights import torch_module
+from segtile.catalog.content import digest
 from segtile.errors import BackendMissing, ModelError, WouldOverwrite, WriteError
 from segtile.types import FloatArray, Progress, no_progress
 
@@ -75,12 +76,12 @@ def export_sam(
     onnx = _onnx()
     _check_targets(folder, overwrite)
     on_progress(0, 1, "load")
-    digest = file_digest(checkpoint)
+    source = digest(checkpoint, "sha256")
     sam = load_sam(checkpoint)
     on_progress(1, 1, "load")
     with _scratch(folder) as scratch, torch_module().inference_mode():
         side = int(sam.image_encoder.img_size)
-        entries = {FAMILY_KEY: "sam", SOURCE_KEY: digest, SIDE_KEY: str(side)}
+        entries = {FAMILY_KEY: "sam", SOURCE_KEY: source, SIDE_KEY: str(side)}
         on_progress(0, 1, "encoder")
         _write_encoder(sam, scratch / ENCODER)
         _finish(onnx, scratch / ENCODER, entries, largest)
@@ -93,7 +94,7 @@ def export_sam(
         embedding, logits = _compare(sam, scratch)
         on_progress(1, 1, "compare")
         _move(scratch, folder)
-    return SamExport(folder / ENCODER, folder / DECODER, side, digest, embedding, logits)
+    return SamExport(folder / ENCODER, folder / DECODER, side, source, embedding, logits)
 
 
 def _write_encoder(sam: Any, file: Path) -> None:

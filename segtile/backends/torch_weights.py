@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -65,19 +64,6 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if claimed > 2 * size + 2**20:
         raise ModelError(f"{path} is not sound: its tensors claim {claimed} bytes, the file has {size}")
     return {name: value.float() if value.is_floating_point() else value for name, value in found.items()}
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits.
-
-    Raises:
-        ReadError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _pickled(torch: Any, path: Path) -> Any:

@@ -27,6 +27,7 @@ def cutout(
     photos: o.Photos,
     output: o.OutputDir,
     coarse: o.Coarse = "auto",
+    as_rembg: o.AsRembg = False,
     refine: o.Refine = "auto",
     tile: o.TileSide = None,
     halo: o.Halo = None,
@@ -52,7 +53,8 @@ def cutout(
     """Cut the object out: RGBA with straight alpha, bits, profile, dpi and EXIF as the input's."""
     refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
     refining |= {"solar_edges": solar_edges}
-    recipe = _recipe(coarse, refining, device, grid, tile, halo, file_format, bits, crop, background)
+    looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
+    recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, background)
     _run(photos, output, recipe, _write_cutout, overwrite, skip_existing, as_json, quiet, verbose)
 
 
@@ -60,6 +62,7 @@ def mask(
     photos: o.Photos,
     output: o.OutputDir,
     coarse: o.Coarse = "auto",
+    as_rembg: o.AsRembg = False,
     refine: o.Refine = "auto",
     tile: o.TileSide = None,
     halo: o.Halo = None,
@@ -81,12 +84,13 @@ def mask(
     """Write the alpha alone, 8 or 16 bit grey."""
     refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
     refining |= {"solar_edges": solar_edges}
-    recipe = _recipe(coarse, refining, device, grid, tile, halo, file_format, bits, crop, None)
+    looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
+    recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, None)
     _run(photos, output, recipe, _write_mask, overwrite, skip_existing, as_json, quiet, verbose)
 
 
 def _recipe(
-    coarse: str,
+    looking: dict[str, object],
     refining: dict[str, object],
     device: str,
     grid: o.GridKind,
@@ -101,7 +105,7 @@ def _recipe(
 
     colour = None if background is None else parse_colour(background)
     return build_recipe(
-        coarse={"name": coarse},
+        coarse=looking,
         grid={"kind": grid.value, "tile": tile, "halo": halo},
         refine=refining,
         limits={"device": device},

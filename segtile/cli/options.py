@@ -41,6 +41,7 @@ Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Pictures
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")]
 OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results; it is made.")]
 Coarse = Annotated[str, typer.Option(help="Look at the whole picture: auto, studio, or a catalogue name.")]
+AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run the --coarse network as rembg does, for comparison.")]
 Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, none, or a catalogue name.")]
 SecondLook = Annotated[bool, typer.Option("--second-look", help="Show networks the solar view of a tile too.")]
 SolarEdges = Annotated[bool, typer.Option("--solar-edges", help="Draw networks' contours to edges that solar shows.")]

@@ -10,6 +10,7 @@ import numpy as np
 
 from segtile.backends.onnx import OnnxModel
 from segtile.catalog import Activation, ModelCard, find_weights, weights_folder
+from segtile.catalog.licences import require_accepted
 from segtile.coarse.band import drop_dust, label_objects, make_band
 from segtile.coarse.evidence import find_edges, opponent
 from segtile.coarse.regions import distance_to, joined_to
@@ -84,6 +85,7 @@ def load_network(card: ModelCard, device: str = "auto") -> OnnxModel:
 
     Raises:
         BackendMissing: onnxruntime is not installed.
+        LicenceError: its licence has to be accepted first.
         ModelError: the weights are missing, wrong, or no graph of one picture.
     """
     if card.files[0].part != "checkpoint":
@@ -94,6 +96,7 @@ def load_network(card: ModelCard, device: str = "auto") -> OnnxModel:
             f"{card.id} is a checkpoint of torch, and its graph is not here: export it to ONNX by its authors' code "
             f"({card.source}) as {graph}"
         )
+    require_accepted(card)
     return _load(graph, device)
 
 

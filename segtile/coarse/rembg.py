@@ -16,7 +16,8 @@ from segtile.types import Array, Box, CoarseMap, Raster
 
 #: Families of the catalogue that rembg has.
 FAMILIES = ("salient", "birefnet")
-_STRIP = 4_000_000  # px of the picture that are in memory at once
+_STRIP = 4_000_000  # px that are read at once
+_WHOLE = 64_000_000  # px of a picture that is filtered in one piece
 _TINY = 1e-6
 
 Codes = npt.NDArray[np.uint8]
@@ -59,7 +60,7 @@ def rembg_pass(raster: Raster, size: tuple[int, int], card: ModelCard, device: s
     answer = raw.reshape(-1, *raw.shape[-2:])[0]
     if not np.isfinite(answer).all():
         raise ModelError(f"{card.id} gave values that are no numbers for this picture")
-    mask = _enlarge(_stretch(sigmoid(answer) if card.activation == "sigmoid" else answer), size)
+    mask = _lanczos(_stretch(sigmoid(answer) if card.activation == "sigmoid" else answer), *size)
     prob = (mask / np.float32(255)).astype(np.float32)
     band = (mask > 1) & (mask < 254)
     frame = raster.info.frame
@@ -69,22 +70,23 @@ def rembg_pass(raster: Raster, size: tuple[int, int], card: ModelCard, device: s
 
 
 def shrink(raster: Raster, size: tuple[int, int]) -> Codes:
-    """A picture at another (width, height) by Pillow's Lanczos filter, (h, w, 3) uint8, without holding it whole.
+    """A picture at another (width, height) by Pillow's Lanczos filter, (h, w, 3) uint8.
 
-    Pillow filters along rows, rounds, then filters along columns: the rows of a strip need no others.
+    One of more than `_WHOLE` px is never in memory whole: its rows are filtered strip by strip, then its columns.
+    Pillow does the same, but newer versions take columns first where that is less work, and round between: a
+    value may be off by one code then.
     """
     frame = raster.info.frame
     rows = max(1, _STRIP // frame.width)
-    narrow = [
-        _lanczos(_codes(raster.window(Box(0, y, frame.width, min(y + rows, frame.height)))), size[0], None)
-        for y in range(0, frame.height, rows)
-    ]
-    return _lanczos(np.concatenate(narrow), None, size[1])
+    strips = [Box(0, y, frame.width, min(y + rows, frame.height)) for y in range(0, frame.height, rows)]
+    if frame.area <= _WHOLE:
+        return _lanczos(np.concatenate([_codes(raster.window(box)) for box in strips]), *size)
+    narrow = [_lanczos(_codes(raster.window(box)), size[0], box.height) for box in strips]
+    return _lanczos(np.concatenate(narrow), *size)
 
 
-def _lanczos(pixels: Codes, width: int | None, height: int | None) -> Codes:
-    to = width or pixels.shape[1], height or pixels.shape[0]
-    return np.asarray(Image.fromarray(pixels).resize(to, Image.Resampling.LANCZOS))
+def _lanczos(pixels: Codes, width: int, height: int) -> Codes:
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def _codes(pixels: Array) -> Codes:
@@ -96,7 +98,3 @@ def _stretch(answer: Array) -> Codes:
     if high <= low:
         return np.zeros(answer.shape, np.uint8)
     return ((answer - low) / (high - low) * 255).astype(np.uint8)
-
-
-def _enlarge(mask: Codes, size: tuple[int, int]) -> Codes:
-    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.LANCZOS))

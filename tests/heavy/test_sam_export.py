@@ -15,7 +15,8 @@ ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: p
 
 from segtile.backends.sam_checkpoint import VIT_B, load_sam, new_sam, shape_of  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, SOURCE_KEY, WEIGHTS, export_sam  # noqa: E402
-from segtile.backends.torch_weights import file_digest, read_tensors  # noqa: E402
+from segtile.backends.torch_weights import read_tensors  # noqa: E402
+from segtile.catalog.content import digest  # noqa: E402
 from segtile.errors import ModelError, ReadError, WouldOverwrite  # noqa: E402
 
 SMALL = dataclasses.replace(
@@ -41,6 +42,14 @@ class Payload:
 
     def __reduce__(self):
         return open, (str(self.target), "w")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +131,7 @@ def test_graphs_say_whose_weights_they_hold(checkpoint, exported):
     assert exported.logits_error < 1e-3
     for path in (exported.encoder, exported.decoder):
         entries = session(path).get_modelmeta().custom_metadata_map
-        assert entries[SOURCE_KEY] == file_digest(checkpoint) == exported.checkpoint_sha256
+        assert entries[SOURCE_KEY] == digest(checkpoint, "sha256") == exported.checkpoint_sha256
         onnx.checker.check_model(str(path), full_check=True)
 
 

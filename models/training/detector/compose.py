@@ -64,7 +64,7 @@ def compose(sprites: Sequence[Sprite], data: Data, side: int, seed: int, index: 
     masks = np.stack(canvas.masks) if canvas.masks else np.zeros((0, side // STRIDE, side // STRIDE), np.float32)
     x0, y0, x1, y1 = canvas.frame
     pixels = np.full((side, side, 3), _PADDING, np.uint8)
-    pixels[y0:y1, x0:x1] = _photograph(rng, canvas.pixels[y0:y1, x0:x1])
+    pixels[y0:y1, x0:x1] = photograph(rng, canvas.pixels[y0:y1, x0:x1])
     return Scene(pixels, boxes, masks)
 
 
@@ -142,7 +142,7 @@ def _tinted(rng: Rng, layer: Float) -> Float:
     return out
 
 
-def _photograph(rng: Rng, pixels: NDArray[np.float32]) -> Bytes:
+def photograph(rng: Rng, pixels: NDArray[np.float32]) -> Bytes:
     """Exposure, white balance, blur or sharpening, noise, JPEG."""
     out = pixels * np.float32(rng.uniform(0.8, 1.1)) * (1 + rng.normal(0, 0.02, 3)).astype(np.float32)
     out = np.clip(out, 0, 1) ** np.float32(rng.uniform(0.8, 1.25))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from segtile.cli.models.export import export
 from segtile.cli.models.listing import info, list_models
 from segtile.cli.models.places import path, verify
 from segtile.cli.models.pull import pull
@@ -22,6 +23,7 @@ _EXAMPLES: dict[str, tuple[Callable[..., None], tuple[str, str]]] = {
     "info": (info, ("info birefnet-general", "info zim-vit-b --json")),
     "pull": (pull, ("pull mobile-sam", "pull u2net isnet-general-use --from /mnt/usb")),
     "verify": (verify, ("verify", "verify sam-vit-b --json")),
+    "export": (export, ("export sam-vit-b", "export finetuned.pth -o graphs")),
     "path": (path, ("path u2netp", "path sam2.1-tiny --json")),
 }
 for _name, (_verb, _examples) in _EXAMPLES.items():

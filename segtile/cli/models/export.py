@@ -69,7 +69,5 @@ def _source(model: str, output: Path | None) -> tuple[Path, Path]:
         return path, output
     card = load_card(model)
     if card.family != "sam" or card.files[0].part != "checkpoint":
-        raise BadInput(
-            f"{card.id} is no checkpoint of segment-anything; those are exported, other models run as they are"
-        )
+        raise BadInput(f"{card.id} has no checkpoint of segment-anything, and no other is exported here")
     return find_weights(card)[0], output or export_folder(card)
