@@ -16,7 +16,7 @@ from segtile.edit.registration import register
 from segtile.edit.tone import Tone, fit_tone
 from segtile.errors import BadInput
 from segtile.raster.open import PictureSource, open_raster
-from segtile.types import Array, Box, FloatArray, Progress, Raster, no_progress
+from segtile.types import Box, FloatArray, Progress, Raster, no_progress
 
 #: How a change is laid on: with the surface that takes it to its surroundings, or faded out at its border.
 BLENDS = ("poisson", "feather")
@@ -72,25 +72,6 @@ def diffmerge(
         found = _found(before, after, blend, align, threshold, area, on_progress)
         opened.pop_all()  # the result reads them
     return found
-
-
-def merge_change(shown: Array, answer: Array) -> tuple[Array, bool]:
-    """What a model changed in a tile, merged into what it was shown.
-
-    Args:
-        shown: (h, w, 1 or 3) uint8 or uint16.
-        answer: the same shape and dtype.
-
-    Returns:
-        The merged tile, and whether most of it is a change.
-
-    Raises:
-        BadInput: the answer does not lie on what was shown.
-    """
-    if np.array_equal(shown, answer):
-        return shown, False
-    found = diffmerge(shown, answer)
-    return found.array.reshape(shown.shape), found.change.share > _MUCH
 
 
 def _found(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from segtile.coarse import look
 from segtile.edit.blend import BLENDS
 from segtile.edit.context import Order, at_once, wavefront
-from segtile.edit.edited import Drift, Edited
+from segtile.edit.edited import Choices, Drift, Edited
 from segtile.edit.plan import EditPlan, as_scale, plan_aligned_edit, plan_uniform_edit
 from segtile.edit.run import Operator, TileRun, run_tiles
 from segtile.edit.source import Source, open_source
@@ -63,8 +63,9 @@ def edit_tiled(
         batch: windows a call; with more than 1 `fn` is called with (n, h, w, 3), n at most this.
         placed: call `fn(tile, box)`, with the Box of px that the tile shows (a list of boxes with batches), for a model
             that depends on the place; at a fraction of a scale it may reach a few px beyond the picture.
-        only_changes: keep only what the model changed in a tile; all else stays what it was shown, bit for bit. Needs a
-            scale of 1 and 8 or 16 bits.
+        only_changes: at last keep only what the model changed (`segtile.diffmerge`); all else is the original, bit for
+            bit. Needs a scale of 1 and 8 or 16 bits. It looks at the whole, since a tile that lies inside a change
+            would take it for a change of tone.
         linear_light: blend in linear light, taking the values for sRGB-encoded ones.
         drift: "auto" evens out how tiles differ in colour, against the original where `reference` allows, by a gain and
             an offset a channel, "mix" by a 3 x 3 matrix and an offset; "none" leaves them.
@@ -94,16 +95,17 @@ def edit_tiled(
             order = wavefront(plan.tiles, plan.windows)
         store = TileStore(plan.tiles, plan.out, source.bands, source.dtype)
         try:
-            run = TileRun(source, plan, order, store, fn, batch, threads, placed, only_changes)
-            notes = source.warnings + run_tiles(run, on_progress)
+            coloured = run_tiles(TileRun(source, plan, order, store, fn, batch, threads, placed), on_progress)
         except BaseException:
             store.close()
             raise
+        notes = source.warnings
         if grid == "aligned" and plan.kind != "aligned":
             notes += (plan.why,)
-        return Edited(
-            source, plan, store, blend=blend, drift=drift, linear_light=linear_light, anchored=reference, notes=notes
-        )
+        if coloured:
+            notes += ("the picture is grey and was kept grey: the colours that the model gave it were averaged.",)
+        choices = Choices(blend, drift, linear_light, only_changes, reference)
+        return Edited(source, plan, store, choices, notes)
 
 
 @contextmanager

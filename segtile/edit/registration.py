@@ -102,12 +102,14 @@ def _windows(raster: Raster, frame: Box) -> list[Box]:
 def _grey(pixels: Array) -> FloatArray:
     """(h, w) float32 in 0..1."""
     top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels.squeeze()
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0]
     return np.asarray(grey, np.float32) / np.float32(top)
 
 
 def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float]:
-    """The shift of b against a and how sure it is (0..1); flat pictures tell nothing."""
+    """The shift of b against a and how sure it is (0..1); flat pictures and lines of one px tell nothing."""
+    if min(a.shape) < 2:
+        return (0.0, 0.0), 0.0
     # slow light is no structure, and its step at the border would be found before anything else
     a, b = (v - cv2.GaussianBlur(v, (0, 0), 8.0) for v in (a, b))
     if a.std() < 1e-4 or b.std() < 1e-4:

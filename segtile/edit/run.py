@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from segtile.edit.context import Order
-from segtile.edit.diff import merge_change
 from segtile.edit.plan import EditPlan
 from segtile.edit.source import Source
 from segtile.edit.store import TileStore
-from segtile.errors import BadInput, ModelError, SegtileError
+from segtile.errors import ModelError, SegtileError
 from segtile.types import Array, Box, Progress
 
 #: An image-to-image model: (h, w, 3) to (h * scale, w * scale, 3) in the same dtype; with batches both (n, h, w, 3).
@@ -29,8 +28,7 @@ class TileRun:
 
     `order` says which tiles may run at once, and whose finished cores each is shown in its halo; `fn` is the model,
     called from `threads` threads at a time (it may write to what it is given), with (n, h, w, 3) of windows of one size
-    and n at most `batch` where that is more than 1; `placed` gives it their boxes too; `only_changes` merges just what
-    it changed in a tile into what the tile was shown.
+    and n at most `batch` where that is more than 1; `placed` gives it their boxes too.
     """
 
     source: Source
@@ -41,10 +39,9 @@ class TileRun:
     batch: int = 1
     threads: int = 1
     placed: bool = False
-    only_changes: bool = False
 
 
-def run_tiles(run: TileRun, on_progress: Progress) -> tuple[str, ...]:
+def run_tiles(run: TileRun, on_progress: Progress) -> bool:
     """Run a model over every tile of a plan and keep the answers in the store.
 
     Args:
@@ -52,18 +49,18 @@ def run_tiles(run: TileRun, on_progress: Progress) -> tuple[str, ...]:
         on_progress: called as on_progress(tiles, all tiles, "edit").
 
     Returns:
-        Sentences for the user: colours that a grey picture could not keep, tiles that were changed all over.
+        Whether a colour was lost: a grey picture is kept grey, and the model gave three different bands.
 
     Raises:
         ModelError: the model failed, or gave something else than its tile needs; the message names the tile.
     """
     total = len(run.plan.tiles)
-    done: list[_Kept] = []
+    done: list[bool] = []
     on_progress(0, total, "edit")
     with ThreadPoolExecutor(run.threads, thread_name_prefix="segtile-edit") as pool:
         for wave in run.order.waves:
             waiting = deque(_groups(run.plan, wave, run.batch))
-            running: set[Future[list[_Kept]]] = set()
+            running: set[Future[list[bool]]] = set()
             try:
                 while waiting or running:
                     while waiting and len(running) < run.threads:
@@ -75,28 +72,7 @@ def run_tiles(run: TileRun, on_progress: Progress) -> tuple[str, ...]:
             finally:
                 for future in running:
                     future.cancel()
-    return _sentences(done)
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """How a tile went: whether colours were lost to a grey picture, and whether most of it was a change."""
-
-    coloured: bool
-    much: bool
-
-
-def _sentences(done: Sequence[_Kept]) -> tuple[str, ...]:
-    found: tuple[str, ...] = ()
-    if any(kept.coloured for kept in done):
-        found += ("the picture is grey and was kept grey: the colours that the model gave it were averaged.",)
-    much = sum(kept.much for kept in done)
-    if much:
-        found += (
-            f"the model changed most of {much} of {len(done)} tiles: little of the original is left there to merge a "
-            "change into, and a tone that it gave the whole tile cannot be told from one.",
-        )
-    return found
+    return any(done)
 
 
 def _groups(plan: EditPlan, wave: Sequence[int], batch: int) -> Iterator[list[int]]:
@@ -110,15 +86,14 @@ def _groups(plan: EditPlan, wave: Sequence[int], batch: int) -> Iterator[list[in
             yield same[start : start + batch]
 
 
-def _group(run: TileRun, group: list[int]) -> list[_Kept]:
-    """Run one batch and keep what it gave."""
+def _group(run: TileRun, group: list[int]) -> list[bool]:
+    """Run one batch and keep what it gave; for each tile, whether a colour was lost."""
     plan, scale = run.plan, run.plan.scale
     windows = [_seen(run, index) for index in group]
     name = ", ".join(_named(plan, index) for index in group)
     places = [plan.windows[index] for index in group]
     stacked = run.batch > 1
     given = np.stack(windows) if stacked else windows[0]
-    shown = [np.array(window) for window in windows] if run.only_changes else windows
     try:
         arguments = (given, places if stacked else places[0]) if run.placed else (given,)
         answer: Any = run.fn(*arguments)
@@ -129,22 +104,17 @@ def _group(run: TileRun, group: list[int]) -> list[_Kept]:
     height, width = given.shape[-3] * scale, given.shape[-2] * scale
     wanted = (*given.shape[:-3], int(height), int(width), 3)
     _check(answer, wanted, run.source.dtype, name)
-    return [_keep(run, *one) for one in zip(group, shown, answer if stacked else [answer], strict=True)]
+    return [_keep(run, *one) for one in zip(group, answer if stacked else [answer], strict=True)]
 
 
-def _keep(run: TileRun, index: int, shown: Array, pixels: Array) -> _Kept:
-    """Store what is kept of a tile's answer."""
-    bands, much, coloured = run.source.bands, False, False
-    if bands == 1:
-        pixels, coloured = _grey(pixels)
-    if run.only_changes:
-        try:
-            pixels, much = merge_change(shown[..., :bands], pixels)
-        except BadInput as error:
-            where = _named(run.plan, index)
-            raise ModelError(f"the model's answer for {where} cannot be compared with what it saw: {error}") from error
-    run.store.write(index, pixels[run.plan.tiles[index].read.within(run.plan.output_of(index)).slices])
-    return _Kept(coloured, much)
+def _keep(run: TileRun, index: int, pixels: Array) -> bool:
+    """Store what is kept of a tile's answer; whether a colour was lost."""
+    kept = pixels[run.plan.tiles[index].read.within(run.plan.output_of(index)).slices]
+    lost = False
+    if run.source.bands == 1:
+        kept, lost = _grey(kept)
+    run.store.write(index, kept)
+    return lost
 
 
 def _seen(run: TileRun, index: int) -> Array:
