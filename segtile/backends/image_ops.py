@@ -126,7 +126,7 @@ def open_edit(model: Any, device: str = "auto") -> Callable[..., Array]:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         return TorchEdit(model, device=device)
     if callable(model):
-        return model  # type: ignore[no-any-return]
+        return model
     raise BadInput(
         f"a {type(model).__name__} is no editing model: give an ONNX file, a catalogue name, a torch module or a "
         "callable from tile to tile"

@@ -155,7 +155,7 @@ def test_only_changes_leaves_the_rest_to_the_bit(run, photo, tmp_path):
     """A model that brightens the whole picture changes nothing in it."""
     model = save_graph(tmp_path / "brighter.onnx", bias=0.02)
     target = tmp_path / "o.png"
-    code, _, err = run("edit", photo, "-o", target, "--model", model, "--tile", 224, "--only-changes", "-q")
+    code, _, err = run("edit", photo, "-o", target, "--model", model, "--tile", 320, "--only-changes", "-q")
     assert code == 0, err
     np.testing.assert_array_equal(pixels(target), pixels(photo))
 
@@ -163,7 +163,7 @@ def test_only_changes_leaves_the_rest_to_the_bit(run, photo, tmp_path):
 def test_batches_linear_light_and_the_3x3_give_the_picture_back_too(run, photo, identity, tmp_path):
     target = tmp_path / "o.png"
     choices = ["--batch", 3, "--linear-light", "--drift", "mix", "--grid", "aligned"]
-    code, out, err = run("edit", photo, "-o", target, "--model", identity, "--tile", 224, *choices, "--json")
+    code, out, err = run("edit", photo, "-o", target, "--model", identity, "--tile", 320, *choices, "--json")
     assert code == 0, err
     assert json.loads(out)["coarse"]
     np.testing.assert_array_equal(pixels(target), pixels(photo))
@@ -171,7 +171,7 @@ def test_batches_linear_light_and_the_3x3_give_the_picture_back_too(run, photo, 
 
 def test_the_heat_map_is_written_beside_it(run, photo, identity, tmp_path):
     drawn = tmp_path / "maps" / "heat.png"
-    arguments = ["edit", photo, "-o", tmp_path / "o.png", "--model", identity, "--tile", 224, "--heat-map", drawn, "-q"]
+    arguments = ["edit", photo, "-o", tmp_path / "o.png", "--model", identity, "--tile", 320, "--heat-map", drawn, "-q"]
     code, _, err = run(*arguments)
     assert code == 0, err
     assert pixels(drawn).shape == (350, 500, 3)
