@@ -110,6 +110,8 @@ def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float
     """The shift of b against a and how sure it is (0..1); flat pictures and lines of one px tell nothing."""
     if min(a.shape) < 2:
         return (0.0, 0.0), 0.0
+    height, width = (_transformed(side) for side in a.shape)
+    a, b = a[:height, :width], b[:height, :width]
     # slow light is no structure, and its step at the border would be found before anything else
     a, b = (v - cv2.GaussianBlur(v, (0, 0), 8.0) for v in (a, b))
     if a.std() < 1e-4 or b.std() < 1e-4:
@@ -126,3 +128,8 @@ def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float
         if max(abs(more_x), abs(more_y)) < 1:
             dx, dy = dx + more_x, dy + more_y
     return (float(dx), float(dy)), float(response)
+
+
+def _transformed(side: int) -> int:
+    """The largest even side up to this that OpenCV transforms as it is: with odd ones its peak lies a px beside."""
+    return next(n for n in range(side - side % 2, 0, -2) if cv2.getOptimalDFTSize(n) == n)

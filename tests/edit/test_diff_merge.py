@@ -134,6 +134,19 @@ def test_a_shifted_edit_is_refused_or_moved_back(calm, ell):
     assert np.abs(out.astype(int) - edited)[ell].mean() < 1
 
 
+@pytest.mark.parametrize("size", [(500, 500), (375, 625), (501, 243)])
+def test_a_picture_lies_on_itself_whatever_its_size(calm, size):
+    """Sides at which OpenCV's transform is odd, and its phase correlation of equal pictures is not zero."""
+    picture = np.ascontiguousarray(calm[: size[0], : size[1]])
+    edited = picture.copy()
+    edited[20:60, 30:80] += 30
+    found, _ = merged(picture, edited)
+    assert max(abs(found.registration.dx), abs(found.registration.dy)) < 0.1
+    assert len(found.boxes) == 1
+    with diffmerge(picture, np.roll(edited, (0, 3), (0, 1)), align=True) as moved:
+        assert moved.registration.dx == pytest.approx(3, abs=0.1)
+
+
 def test_a_scaled_edit_is_refused(photo):
     matrix = cv2.getRotationMatrix2D((400, 300), 0.0, 1.03)
     with pytest.raises(BadInput, match="does not lie on"):
