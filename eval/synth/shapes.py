@@ -138,3 +138,11 @@ def at_lengths(path: Points, step: float, closed: bool = False) -> tuple[Points,
     where = np.arange(count) * (total / count if closed else step)
     here = np.column_stack([np.interp(where, s, line[:, k]) for k in range(3)])
     return here, tangents(here, closed)
+
+
+def closed_rows(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
+    """Faces of a grid (rows, columns) of vertices closed along its columns and capped at its first and last row."""
+    faces = _grid_faces(rows, columns, closed_rows=False)
+    faces.append(tuple(range(columns - 1, -1, -1)))
+    faces.append(tuple((rows - 1) * columns + k for k in range(columns)))
+    return tuple(faces)

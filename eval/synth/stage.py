@@ -53,7 +53,7 @@ class Stage:
         if denoise:
             c.denoiser, c.denoising_input_passes = "OPENIMAGEDENOISE", "RGB_ALBEDO_NORMAL"
             c.denoising_prefilter = "FAST" if quick else "ACCURATE"
-            c.denoising_quality = "BALANCED" if quick else "HIGH"
+            c.denoising_quality = "FAST" if quick else "HIGH"
 
     def shoot(self, window: tuple[int, int, int, int], share: float, file: Path) -> NDArray[np.float32]:
         """Render a window (x0, y0, x1, y1) of the frame scaled by `share`; (h, w, 4) float32 linear, first row on top.

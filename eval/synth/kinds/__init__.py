@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from eval.synth import objects
-from eval.synth.kinds import ceramics, chains, rings
+from eval.synth.kinds import ceramics, chains, cosmetics, ornaments, rings
 from eval.synth.kinds.kind import Kind, compose
 from eval.synth.spec import Arrangement
 
 NEW: dict[str, Kind] = {
     **rings.KINDS,
     **chains.KINDS,
+    **ornaments.KINDS,
     **ceramics.KINDS,
+    **cosmetics.KINDS,
 }
 NAMES: tuple[str, ...] = (*objects.KINDS, *NEW)
 
