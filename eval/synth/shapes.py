@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eval.synth.mesh import Mesh, Points, _grid_faces, ball, tangents, unit
+from eval.synth.mesh import Mesh, Points, grid_faces, ball, tangents, unit
 
 Rng = np.random.Generator
 
@@ -26,7 +26,7 @@ def loft(profile: Points, outline: Points) -> Mesh:
     profile = np.asarray(profile, dtype=np.float64)
     k = len(outline)
     rows = [np.column_stack([outline * max(r, 1e-4), np.full(k, z)]) for r, z in profile]
-    faces = _grid_faces(len(profile), k, closed_rows=False)
+    faces = grid_faces(len(profile), k, closed_rows=False)
     faces.append(tuple(range(k - 1, -1, -1)))
     faces.append(tuple((len(profile) - 1) * k + i for i in range(k)))
     return Mesh(np.concatenate(rows), tuple(faces))
@@ -69,7 +69,7 @@ def sheet(top: Points, thickness: float, closed: bool = False) -> Mesh:
     up, low = top + normal * thickness / 2, top - normal * thickness / 2
     # Round the columns' ends: a row is a closed loop over the upper side and back along the lower one.
     loop = np.concatenate([up, low[:, ::-1]], axis=1)
-    faces = _grid_faces(n, 2 * m, closed_rows=closed)
+    faces = grid_faces(n, 2 * m, closed_rows=closed)
     if not closed:
         for row, flip in ((0, False), (n - 1, True)):
             for k in range(m - 1):
@@ -96,7 +96,7 @@ def shank(inner: float, width: Callable[[Points], Points], thickness: Callable[[
     r = inner + t / 2 + t / 2 * np.sign(c) * np.abs(c) ** 0.75
     z = width(a)[:, None] / 2 * np.sign(s) * np.abs(s) ** 0.75
     grid = np.stack([r * np.cos(a)[:, None], r * np.sin(a)[:, None], z], axis=2)
-    return Mesh(grid.reshape(-1, 3), tuple(_grid_faces(len(a), len(b), closed_rows=True)))
+    return Mesh(grid.reshape(-1, 3), tuple(grid_faces(len(a), len(b), closed_rows=True)))
 
 
 def waves(rng: Rng, points: Points, per_unit: float, octaves: int = 3) -> Points:
@@ -142,7 +142,7 @@ def at_lengths(path: Points, step: float, closed: bool = False) -> tuple[Points,
 
 def closed_rows(rows: int, columns: int) -> tuple[tuple[int, ...], ...]:
     """Faces of a grid (rows, columns) of vertices closed along its columns and capped at its first and last row."""
-    faces = _grid_faces(rows, columns, closed_rows=False)
+    faces = grid_faces(rows, columns, closed_rows=False)
     faces.append(tuple(range(columns - 1, -1, -1)))
     faces.append(tuple((rows - 1) * columns + k for k in range(columns)))
     return tuple(faces)

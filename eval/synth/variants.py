@@ -15,7 +15,7 @@ from eval.synth.spec import Arrangement, Softbox, Variant
 Rng = np.random.Generator
 ASPECTS = ((4, 3), (3, 4), (1, 1), (3, 2), (2, 3))
 FRAMINGS = ("whole", "far", "cut", "close", "macro")
-SHARES = (0.42, 0.08, 0.15, 0.22, 0.13)
+SHARES = (0.40, 0.07, 0.13, 0.25, 0.15)
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Framing:
         seen = camera.project(points)
         middle = np.array([camera.width, camera.height]) / 2
         if self.name in ("close", "macro"):
-            middle = seen[int(rng.integers(len(seen)))] + rng.normal(0, 0.12, 2) * self.width
+            middle = seen[int(rng.integers(len(seen)))] + rng.normal(0, 0.08, 2) * self.width
         elif self.name == "cut":
-            middle = middle + rng.choice([-1.0, 1.0], 2) * rng.uniform(0.1, 0.4, 2) * [self.width, self.height]
+            middle = middle + rng.choice([-1.0, 1.0], 2) * rng.uniform(0.08, 0.28, 2) * [self.width, self.height]
         elif self.name == "far":
             middle = middle + rng.uniform(-0.2, 0.2, 2) * [self.width, self.height]
         frame_size = (camera.width, camera.height)

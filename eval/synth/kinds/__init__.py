@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eval.synth import objects
-from eval.synth.kinds import ceramics, chains, cosmetics, ornaments, rings
+from eval.synth.kinds import bracelets, ceramics, chains, cloth, cosmetics, forms, ornaments, rings
 from eval.synth.kinds.kind import Kind, compose
 from eval.synth.spec import Arrangement
 
@@ -11,8 +11,11 @@ NEW: dict[str, Kind] = {
     **rings.KINDS,
     **chains.KINDS,
     **ornaments.KINDS,
+    **bracelets.KINDS,
     **ceramics.KINDS,
     **cosmetics.KINDS,
+    **cloth.KINDS,
+    **forms.KINDS,
 }
 NAMES: tuple[str, ...] = (*objects.KINDS, *NEW)
 
