@@ -12,7 +12,7 @@ import logging
 import sys
 from pathlib import Path
 
-from eval.synth.objects import KINDS
+from eval.synth.kinds import NAMES
 from eval.synth.samples import SAMPLES, Sample, make, make_all
 from eval.synth.spec import Look, Quality, SceneSpec
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="of the samples, this one; repeatable"
     )
-    parser.add_argument("--kind", choices=sorted(KINDS), help="make one scene of this kind")
+    parser.add_argument("--kind", choices=sorted(NAMES), help="make one scene of this kind")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--size", type=int, default=2000, help="long side in pixels, 4:3 (default 2000)")
     parser.add_argument("--contrast", type=float, help="object against sweep, 0.01 to 0.10; as rendered if not given")

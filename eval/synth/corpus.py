@@ -56,7 +56,7 @@ def render(kind: str, seed: int, side: int, folder: Path) -> Path:
     file = folder / f"{kind}-{seed:03d}.npz"
     if file.exists():
         return file
-    started = time.monotonic()
+    started, worked = time.monotonic(), time.process_time()
     rng = np.random.default_rng([zlib.crc32(kind.encode()), seed, 1])
     scene = arrange(kind, seed)
     framing = variants.framing(rng, side, DRAFT.coarser)
@@ -74,7 +74,8 @@ def render(kind: str, seed: int, side: int, folder: Path) -> Path:
     meta = {"kind": kind, "seed": seed, "split": split_of(kind), "white": round(white, 4), "coverage": round(share, 4)}
     meta |= {"framing": asdict(framing), "stage": asdict(setting), "elevation": round(scene.view.elevation, 1)}
     _save(file, out, meta)
-    log.info("%s: %s, coverage %.2f, %.1f s", file.name, framing.name, share, time.monotonic() - started)
+    took = (time.monotonic() - started, time.process_time() - worked)
+    log.info("%s: %s, coverage %.2f, %.1f s, of processors %.1f s", file.name, framing.name, share, *took)
     return file
 
 
@@ -89,7 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--count", type=int, default=200, help="pictures in all (default 200)")
     parser.add_argument("--side", type=int, default=768, help="longer side in pixels (default 768)")
-    parser.add_argument("--only", action="append", default=[], metavar="KIND", help="of the split, this one; repeatable")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KIND", help="of the split, this one; repeatable"
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the .npz files")
     given = parser.parse_args(arguments)
     kinds = tuple(k for k in kinds_of(given.split) if not given.only or k in given.only)

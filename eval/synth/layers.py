@@ -77,7 +77,7 @@ def _coverage(
 ) -> NDArray[np.float32]:
     studio.show(objects=True, sweep=False)
     studio.cover(True)
-    studio.quality(draft.alpha, bounces=0, denoise=False, seed=seed, threshold=0.005)
+    studio.quality(draft.alpha, bounces=0, denoise=False, seed=seed, threshold=0.005, quick=True)
     out = np.zeros(where.shape, np.float32)
     x, y = window[:2]
     for x0, y0, x1, y1 in windows(where, draft.window):

@@ -49,7 +49,9 @@ def opaque_stone(rng: Rng) -> Material:
     """Onyx, turquoise, moonstone white, coral and the like, some of them veined."""
     base = Material(colour(rng, (0.0, 0.85), (0.1, 0.95)), roughness=float(rng.uniform(0.05, 0.25)), ior=1.55)
     if rng.random() < 0.35:
-        return replace(base, pattern="clouds", second=colour(rng, (0.0, 0.4), (0.1, 0.8)), per_cm=float(rng.uniform(2, 6)))
+        return replace(
+            base, pattern="clouds", second=colour(rng, (0.0, 0.4), (0.1, 0.8)), per_cm=float(rng.uniform(2, 6))
+        )
     return MATERIALS[("onyx", "turquoise")[int(rng.integers(2))]] if rng.random() < 0.3 else base
 
 
@@ -85,7 +87,9 @@ def plastic(rng: Rng) -> Material:
     """Matt or glossy; white, cream, black or any colour."""
     tone = rng.random()
     if tone < 0.35:
-        c: Colour = ((0.88, 0.88, 0.88), (0.92, 0.92, 0.91), (0.86, 0.82, 0.72), (0.80, 0.80, 0.82))[int(rng.integers(4))]
+        c: Colour = ((0.88, 0.88, 0.88), (0.92, 0.92, 0.91), (0.86, 0.82, 0.72), (0.80, 0.80, 0.82))[
+            int(rng.integers(4))
+        ]
     elif tone < 0.5:
         c = ((0.01, 0.01, 0.012), (0.05, 0.05, 0.05), (0.2, 0.2, 0.2))[int(rng.integers(3))]
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from eval.synth.mesh import Mesh, Points, grid_faces, ball, tangents, unit
+from eval.synth.mesh import Mesh, Points, ball, grid_faces, tangents, unit
 
 Rng = np.random.Generator
 
@@ -61,10 +61,7 @@ def vessel(outer: Points, wall: float, floor: float, outline: Points | None = No
 def sheet(top: Points, thickness: float, closed: bool = False) -> Mesh:
     """A thin solid whose middle surface is a grid of points (n, m, 3); `closed` joins the last row to the first."""
     n, m = top.shape[:2]
-    if closed:
-        du = np.roll(top, -1, axis=0) - np.roll(top, 1, axis=0)
-    else:
-        du = np.gradient(top, axis=0)
+    du = np.roll(top, -1, axis=0) - np.roll(top, 1, axis=0) if closed else np.gradient(top, axis=0)
     normal = unit(np.cross(du, np.gradient(top, axis=1)))
     up, low = top + normal * thickness / 2, top - normal * thickness / 2
     # Round the columns' ends: a row is a closed loop over the upper side and back along the lower one.

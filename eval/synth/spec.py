@@ -12,7 +12,7 @@ from eval.synth.mesh import Matrix, Mesh, Points, transform
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One rigid body: a mesh (shared between copies), where it lies (4 x 4), and its material (a name of MATERIALS or its own)."""
+    """One rigid body: a mesh (shared between copies), where it lies (4 x 4), its material or a name of MATERIALS."""
 
     mesh: Mesh
     material: str | Material

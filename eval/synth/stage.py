@@ -38,15 +38,17 @@ class Stage:
         """Make everything emit white, so that the alpha pass converges as coverage does."""
         self._scene.view_layers[0].material_override = self._white if on else None
 
-    def quality(self, samples: int, bounces: int, denoise: bool, seed: int, threshold: float, quick: bool = False) -> None:
+    def quality(
+        self, samples: int, bounces: int, denoise: bool, seed: int, threshold: float, quick: bool = False
+    ) -> None:
         """Most samples per pixel, light bounces, denoising, sampling seed, and the noise at which a pixel is done.
 
-        `quick` denoises in a third of the time, a little less well.
+        `quick` denoises in a third of the time, a little less well, and takes fewer samples to find where edges are.
         """
         c = self._scene.cycles
         c.samples, c.seed = samples, seed
         c.use_adaptive_sampling, c.adaptive_threshold = True, threshold
-        c.adaptive_min_samples = min(16, samples) if bounces == 0 else max(4, samples // 3)
+        c.adaptive_min_samples = min(8 if quick else 16, samples) if bounces == 0 else max(4, samples // 3)
         c.max_bounces = c.transmission_bounces = bounces
         c.diffuse_bounces, c.glossy_bounces = min(bounces, 3), min(bounces, 5)
         c.use_denoising = denoise

@@ -84,7 +84,9 @@ def stage(rng: Rng, shot: Framing) -> Variant:
 
 
 def _lamps(rng: Rng) -> tuple[Softbox, ...]:
-    def box(azimuth: tuple[float, float], elevation: tuple[float, float], size: tuple[float, float], power: float) -> Softbox:
+    def box(
+        azimuth: tuple[float, float], elevation: tuple[float, float], size: tuple[float, float], power: float
+    ) -> Softbox:
         w, h = (float(rng.uniform(*size)) for _ in range(2))
         turn, rise = float(rng.uniform(*azimuth)), float(rng.uniform(*elevation))
         return Softbox(turn, rise, float(rng.uniform(2.6, 4.5)), w, h, power * float(rng.uniform(0.6, 1.4)))
@@ -95,7 +97,11 @@ def _lamps(rng: Rng) -> tuple[Softbox, ...]:
     if how < 0.35:  # a tent: light from all sides, hardly a shadow
         return tuple(box((a - 20, a + 20), (30, 70), (2.5, 4.0), 0.5) for a in (-130.0, -45.0, 45.0, 130.0))
     if how < 0.5:  # a window at one side
-        return (box((60, 120), (15, 40), (1.5, 3.5), 1.6),) if rng.random() < 0.5 else (box((-120, -60), (15, 40), (1.5, 3.5), 1.6),)
+        return (
+            (box((60, 120), (15, 40), (1.5, 3.5), 1.6),)
+            if rng.random() < 0.5
+            else (box((-120, -60), (15, 40), (1.5, 3.5), 1.6),)
+        )
     boxes = [box((110, 200), (45, 80), (2.0, 4.0), 1.0), box((-110, -40), (20, 55), (0.6, 2.5), 0.55)]
     if rng.random() < 0.6:
         boxes.append(box((40, 110), (25, 60), (0.8, 2.5), 0.35))

@@ -27,7 +27,9 @@ def plates(rng: Rng, path: Points, wide: float, metal: Material, other: Material
     pitch, n = float(rng.uniform(0.35, 0.8)), int(rng.choice([1, 3, 5]))
     each = wide / n
     link = shapes.box(0.86 * pitch, 0.94 * each, 0.22, 0.06)
-    pin = p.wire(np.column_stack([np.zeros(12), np.linspace(-0.47 * wide, 0.47 * wide, 12), np.full(12, 0.11)]), 0.07, "gold")
+    pin = p.wire(
+        np.column_stack([np.zeros(12), np.linspace(-0.47 * wide, 0.47 * wide, 12), np.full(12, 0.11)]), 0.07, "gold"
+    )
     here, along = shapes.at_lengths(path, pitch)
     parts: list[Part] = []
     for i, (spot, x) in enumerate(zip(here, along, strict=True)):
@@ -46,7 +48,9 @@ def plates(rng: Rng, path: Points, wide: float, metal: Material, other: Material
 def strap(path: Points, wide: float, material: Material) -> list[Part]:
     """A leather or rubber band that narrows away from the case."""
     s = np.linspace(0, 1, len(path))
-    return [Part(shapes.ribbon(path, np.array([0.0, 1.0, 0.0]), wide * (0.82 + 0.36 * np.abs(s - 0.5)), 0.24), material)]
+    return [
+        Part(shapes.ribbon(path, np.array([0.0, 1.0, 0.0]), wide * (0.82 + 0.36 * np.abs(s - 0.5)), 0.24), material)
+    ]
 
 
 def dial(rng: Rng, r: float, case: Material) -> list[Part]:
@@ -63,11 +67,25 @@ def dial(rng: Rng, r: float, case: Material) -> list[Part]:
         parts.append(Part(mark, case, rotate("z", t) @ translate(0.68 * r, 0, 0.74)))
     for length, width, turn in ((0.5, 0.07, 30.0), (0.72, 0.05, 150.0), (0.75, 0.02, 260.0)):
         hand = shapes.box(length * r, width * r, 0.03, 0.01)
-        parts.append(Part(hand, case, rotate("z", turn + float(rng.uniform(-60, 60))) @ translate(length * r / 2.4, 0, 0.78)))
-    parts.append(Part(shapes.loft(shapes.rounded(0.34, 0.05, 0.2 * r), shapes.superellipse(n=48)), case, translate(0, r * 0.98, 0.36) @ rotate("x", -90)))
+        parts.append(
+            Part(hand, case, rotate("z", turn + float(rng.uniform(-60, 60))) @ translate(length * r / 2.4, 0, 0.78))
+        )
+    parts.append(
+        Part(
+            shapes.loft(shapes.rounded(0.34, 0.05, 0.2 * r), shapes.superellipse(n=48)),
+            case,
+            translate(0, r * 0.98, 0.36) @ rotate("x", -90),
+        )
+    )
     for x in (-1, 1):
         for y in (-0.55, 0.55):
-            parts.append(Part(shapes.box(0.7 * r, 0.22 * r, 0.34, 0.1), case, translate(x * 1.0 * r, y * r, 0.12) @ rotate("y", x * 14)))
+            parts.append(
+                Part(
+                    shapes.box(0.7 * r, 0.22 * r, 0.34, 0.1),
+                    case,
+                    translate(x * 1.0 * r, y * r, 0.12) @ rotate("y", x * 14),
+                )
+            )
     return parts
 
 
@@ -111,7 +129,7 @@ def link_bracelet(rng: Rng) -> list[Part]:
 
 
 def bangle(rng: Rng) -> list[Part]:
-    """One to four closed rings of an arm's width: round, square, twisted, hammered, enamelled; leaning on each other."""
+    """One to four closed rings of an arm's width: round, square, twisted, enamelled; leaning."""
     parts, z = [], 0.0
     for _ in range(int(rng.integers(1, 5))):
         metal, r, w = palette.metal(rng), float(rng.uniform(2.8, 3.3)), float(rng.uniform(0.05, 0.4))
@@ -119,7 +137,11 @@ def bangle(rng: Rng) -> list[Part]:
         if how < 0.4:
             one = [Part(torus(r, 0.5 * w, 200, 18), metal)]
         elif how < 0.7:
-            one = [Part(p.band(r, 2.5 * w, 0.14, "gold", 4.0)[0].mesh, metal if rng.random() < 0.6 else palette.enamel(rng))]
+            one = [
+                Part(
+                    p.band(r, 2.5 * w, 0.14, "gold", 4.0)[0].mesh, metal if rng.random() < 0.6 else palette.enamel(rng)
+                )
+            ]
         else:
             one = recast(p.twisted(circle(r, 400), 0.4 * w, 3.5 * w, "gold"), metal)
         high = max(float(q.points()[:, 2].max()) for q in one)
@@ -138,7 +160,7 @@ def cuff(rng: Rng) -> list[Part]:
     else:
         n = int(rng.integers(3, 9))
         rows = np.linspace(-wide / 2, wide / 2, n)
-        parts = [Part(p.wire(path + [0, y, 0], 0.06, "gold").mesh, metal) for y in rows]
+        parts = [Part(p.wire([*path, 0, y, 0], 0.06, "gold").mesh, metal) for y in rows]
         for end in (path[0], path[-1], path[len(path) // 2]):
             bar = np.column_stack([np.full(12, end[0]), np.linspace(-wide / 2, wide / 2, 12), np.full(12, end[2])])
             parts.append(Part(p.wire(bar, 0.08, "gold").mesh, metal))
@@ -152,8 +174,16 @@ def tennis(rng: Rng) -> list[Part]:
     """A bracelet of set stones, or of hinged bars, thrown down in a curve or closed."""
     metal, gem, r = palette.metal(rng), palette.stone(rng), float(rng.uniform(0.12, 0.26))
     closed = bool(rng.random() < 0.5)
-    path = circle(2.6, 600, y_radius=float(rng.uniform(1.6, 2.6))) if closed else even(shapes.wander(rng, 600, 12.0, 1.6, 0.0), 600)
-    one = recast(p.prong_setting(r, "diamond", "gold", 4), metal, gem) if rng.random() < 0.5 else recast(p.bezel(r, "diamond", "gold"), metal, gem)
+    path = (
+        circle(2.6, 600, y_radius=float(rng.uniform(1.6, 2.6)))
+        if closed
+        else even(shapes.wander(rng, 600, 12.0, 1.6, 0.0), 600)
+    )
+    one = (
+        recast(p.prong_setting(r, "diamond", "gold", 4), metal, gem)
+        if rng.random() < 0.5
+        else recast(p.bezel(r, "diamond", "gold"), metal, gem)
+    )
     hinge = torus(0.3 * r, 0.1 * r, 28, 8)
     parts: list[Part] = []
     for m in frames(path, 2.62 * r, closed):
@@ -169,7 +199,11 @@ def charms(rng: Rng) -> list[Part]:
     link = torus(0.16, 0.04, 40, 12)
     places = frames(path, 0.25, True)
     parts = [Part(link, metal, m @ rotate("x", 45 if i % 2 else -45)) for i, m in enumerate(places)]
-    shapes_of = [ball(0.28, 48), brilliant(0.35), shapes.loft(shapes.rounded(0.12, 0.04, 0.4), shapes.superellipse(5.0, 0.8, 64))]
+    shapes_of = [
+        ball(0.28, 48),
+        brilliant(0.35),
+        shapes.loft(shapes.rounded(0.12, 0.04, 0.4), shapes.superellipse(5.0, 0.8, 64)),
+    ]
     for m in places[:: int(rng.integers(4, 9))]:
         body = Part(shapes_of[int(rng.integers(3))], palette.anything(rng), m @ translate(0, -0.72, 0))
         parts += [body, Part(torus(0.14, 0.035, 40, 12), metal, m @ translate(0, -0.28, 0) @ rotate("y", 60))]

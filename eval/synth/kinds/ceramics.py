@@ -76,13 +76,17 @@ def figurine(rng: Rng) -> list[Part]:
     """A turned figure: skirt, waist, head, arms that leave holes."""
     h, material = float(rng.uniform(9, 16)), palette.ceramic(rng)
     skirt, waist = float(rng.uniform(0.2, 0.34)) * h, 0.08 * h
-    shape = line([(skirt, 0), (0.95 * skirt, 0.05 * h), (waist, 0.5 * h), (1.5 * waist, 0.66 * h), (0.4 * waist, 0.75 * h)])
+    shape = line(
+        [(skirt, 0), (0.95 * skirt, 0.05 * h), (waist, 0.5 * h), (1.5 * waist, 0.66 * h), (0.4 * waist, 0.75 * h)]
+    )
     body = np.vstack([[0.0, 0.0], shape, [0.0, 0.76 * h]])
     parts = [Part(revolve(body, 120), material), Part(ball(0.085 * h, 64), material, translate(0, 0, 0.82 * h))]
     parts.append(Part(ball(0.05 * h, 48), material, translate(0, 0.04 * h, 0.90 * h)))
     for side in (-1, 1):
         reach = float(rng.uniform(0.16, 0.26)) * side
-        arm = np.array([[0.09 * side, 0, 0.67], [reach, 0, 0.58], [0.9 * reach, -0.06, 0.46], [0.05 * side, -0.08, 0.45]])
+        arm = np.array(
+            [[0.09 * side, 0, 0.67], [reach, 0, 0.58], [0.9 * reach, -0.06, 0.46], [0.05 * side, -0.08, 0.45]]
+        )
         parts.append(p.wire(p.smooth(arm * h, 60), 0.028 * h, "porcelain"))
     parts[-2:] = [Part(q.mesh, material) for q in parts[-2:]]
     return parts
@@ -113,7 +117,9 @@ def candle_holder(rng: Rng) -> list[Part]:
     if rng.random() < 0.5:
         stick = revolve(np.array([[0, 0], [0.95, 0], [0.95, 0.75 * h], [0.6, 0.8 * h], [0, 0.8 * h]], float), 64)
         parts.append(Part(stick, palette.plastic(rng), translate(0, 0, h - 0.05)))
-        parts.append(Part(tube(np.array([[0, 0, 1.78 * h], [0.04, 0, 1.82 * h], [0.1, 0, 1.87 * h]]), 0.07, sides=8), "onyx"))
+        parts.append(
+            Part(tube(np.array([[0, 0, 1.78 * h], [0.04, 0, 1.82 * h], [0.1, 0, 1.87 * h]]), 0.07, sides=8), "onyx")
+        )
     return parts
 
 

@@ -29,7 +29,9 @@ def frames(path: Points, step: float, closed: bool) -> list[Matrix]:
     return out
 
 
-def linked(mesh: Mesh, metal: Material, path: Points, closed: bool, pitch: float, rolls: tuple[float, ...]) -> list[Part]:
+def linked(
+    mesh: Mesh, metal: Material, path: Points, closed: bool, pitch: float, rolls: tuple[float, ...]
+) -> list[Part]:
     """Copies of a link along a path, rolled in turn."""
     places = frames(path, pitch, closed)
     if closed:
@@ -212,7 +214,9 @@ def hung(rng: Rng, names: tuple[str, ...]) -> list[Part]:
         pin = np.array([[end[0], 0.5, end[2] + 0.06], [end[0], 0.0, end[2]], [end[0], -0.4, end[2] + 0.05]])
         parts.append(p.wire(p.smooth(pin, 30), 0.05, palette.metal(rng)))
     if rng.random() < 0.7:
-        parts.append(Part(torus(0.12, 0.025, 48, 12), metal, translate(low[0], low[1], low[2] - 0.12) @ rotate("y", 90)))
+        parts.append(
+            Part(torus(0.12, 0.025, 48, 12), metal, translate(low[0], low[1], low[2] - 0.12) @ rotate("y", 90))
+        )
         body = p.briolette(0.8, 0.26, "diamond").mesh if rng.random() < 0.5 else torus(0.36, 0.05, 90, 14)
         turn = rotate("x", 90) if rng.random() < 0.9 else rotate("x", 80)
         lower = low[2] - 0.22 if len(body.vertices) > 2000 else low[2] - 0.58
@@ -229,7 +233,9 @@ def tassel(rng: Rng) -> list[Part]:
         angle = -1.57 + 0.16 * (i - 3.5) + float(rng.normal(0, 0.05))
         s = np.linspace(0.12, float(rng.uniform(2.0, 3.2)), 200)
         bend = float(rng.normal(0, 0.12)) * s**2
-        path = np.column_stack([s * np.cos(angle) - bend * np.sin(angle), s * np.sin(angle) + bend * np.cos(angle), 0 * s])
+        path = np.column_stack(
+            [s * np.cos(angle) - bend * np.sin(angle), s * np.sin(angle) + bend * np.cos(angle), 0 * s]
+        )
         parts += [Part(q.mesh, metal, q.matrix) for q in (cable if rng.random() < 0.5 else beads)(rng, path, False)]
     return [*parts, Part(torus(0.16, 0.04, 64, 14), metal), p.wire(circle(0.16, 60), 0.03, metal, closed=True)]
 

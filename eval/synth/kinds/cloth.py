@@ -28,7 +28,10 @@ def folded(rng: Rng) -> list[Part]:
         line += [(sign * x * (wide / 2 - thick), k * 1.12 * thick) for x in np.linspace(-1, 1, 14)]
         if k < layers - 1:
             a = np.linspace(-np.pi / 2, np.pi / 2, 9)[1:-1]
-            line += [(sign * (wide / 2 - thick + 0.56 * thick * np.cos(b)), (k + 0.5 + 0.5 * np.sin(b)) * 1.12 * thick) for b in a]
+            line += [
+                (sign * (wide / 2 - thick + 0.56 * thick * np.cos(b)), (k + 0.5 + 0.5 * np.sin(b)) * 1.12 * thick)
+                for b in a
+            ]
     path = np.array([[x, 0.0, z] for x, z in line])
     y = np.linspace(-deep / 2, deep / 2, 40)
     grid = np.repeat(path[:, None], 40, axis=1)
@@ -44,12 +47,20 @@ def crumpled(rng: Rng) -> list[Part]:
     p0 = np.stack([x, y, 0 * x], axis=2).reshape(-1, 3) * size
     ridges = np.zeros(len(p0))
     for _ in range(int(rng.integers(5, 14))):
-        turn, off, w = float(rng.uniform(0, np.pi)), float(rng.normal(0, 0.5)) * size, float(rng.uniform(0.05, 0.16)) * size
-        far = p0[:, 0] * np.cos(turn) + p0[:, 1] * np.sin(turn) - off + 0.08 * size * shapes.waves(rng, p0, 0.5 / size, 1)
+        turn, off, w = (
+            float(rng.uniform(0, np.pi)),
+            float(rng.normal(0, 0.5)) * size,
+            float(rng.uniform(0.05, 0.16)) * size,
+        )
+        far = (
+            p0[:, 0] * np.cos(turn) + p0[:, 1] * np.sin(turn) - off + 0.08 * size * shapes.waves(rng, p0, 0.5 / size, 1)
+        )
         ridges += float(rng.uniform(0.05, 0.16)) * size * np.exp(-((far / w) ** 2))
     z = ridges + 0.02 * size * shapes.waves(rng, p0, 1.5 / size, 2)
     xy = p0[:, :2] * (0.8 - 0.12 * ridges[:, None] / size)
-    xy = xy + 0.06 * size * np.column_stack([shapes.waves(rng, p0, 0.4 / size, 1), shapes.waves(rng, p0, 0.4 / size, 1)])
+    xy = xy + 0.06 * size * np.column_stack(
+        [shapes.waves(rng, p0, 0.4 / size, 1), shapes.waves(rng, p0, 0.4 / size, 1)]
+    )
     grid = np.column_stack([xy, z]).reshape(110, 110, 3)
     return [Part(shapes.sheet(grid, float(rng.uniform(0.03, 0.12))), palette.cloth(rng))]
 
@@ -89,10 +100,16 @@ def bow(rng: Rng) -> list[Part]:
     parts = []
     for side in (-1, 1):
         size = float(rng.uniform(2.2, 3.2))
-        loop = np.array([[0, 0, 0.5], [0.5, 0.25, 0.75], [1.0, 0.3, 0.6], [1.05, -0.1, 0.4], [0.55, -0.25, 0.3], [0, 0, 0.4]])
+        loop = np.array(
+            [[0, 0, 0.5], [0.5, 0.25, 0.75], [1.0, 0.3, 0.6], [1.05, -0.1, 0.4], [0.55, -0.25, 0.3], [0, 0, 0.4]]
+        )
         path = p.smooth(loop * [side * size, size, wide], 90)
         parts.append(Part(shapes.ribbon(path, np.array([0.0, 0.25, 1.0]), wide, 0.035), material))
-        tail = np.array([[0, 0, 0.4], [0.35, -0.5, 0.35], [0.5, -1.0, 0.4], [0.8, -1.5, 0.4]]) * [side * size, size, wide]
+        tail = np.array([[0, 0, 0.4], [0.35, -0.5, 0.35], [0.5, -1.0, 0.4], [0.8, -1.5, 0.4]]) * [
+            side * size,
+            size,
+            wide,
+        ]
         ends = wide * (0.7 + 0.3 * np.linspace(0, 1, 70))
         parts.append(Part(shapes.ribbon(p.smooth(tail, 70), np.array([0.3 * side, 0.1, 1.0]), ends, 0.035), material))
     parts.append(Part(shapes.pebble(rng, 0.55, 0.08, 0.5, 1, 60), material, translate(0, 0, 0.45 * wide)))
@@ -114,7 +131,9 @@ def rope_knot(rng: Rng) -> list[Part]:
 
 def socks(rng: Rng) -> list[Part]:
     """Flat garments: a sock, a glove's outline, a collar, as thick slabs with soft edges, one or two."""
-    line = np.array([[0, 0], [1.5, 0], [1.6, 3.2], [1.9, 4.4], [4.3, 4.9], [4.5, 6.2], [3.4, 6.7], [0.6, 6.4], [-0.1, 5.2]], float)
+    line = np.array(
+        [[0, 0], [1.5, 0], [1.6, 3.2], [1.9, 4.4], [4.3, 4.9], [4.5, 6.2], [3.4, 6.7], [0.6, 6.4], [-0.1, 5.2]], float
+    )
     path = p.smooth(np.column_stack([np.vstack([line, line[:1]]), np.zeros(len(line) + 1)]), 180)[:-1, :2]
     path = (path - path.mean(axis=0)) * float(rng.uniform(1.0, 1.6)) / 3.5
     slab = shapes.loft(shapes.rounded(0.5, 0.2, 1.0), path)
@@ -139,7 +158,9 @@ def fringe(rng: Rng) -> list[Part]:
     for side in (-1, 1):
         for k in np.linspace(-deep / 2 + 0.05, deep / 2 - 0.05, int(rng.integers(24, 60))):
             length = float(rng.uniform(0.7, 1.5))
-            bends = np.array([[-0.1, 0, 0.12], [0.35, float(rng.normal(0, 0.05)), 0.1], [1, float(rng.normal(0, 0.16)), 0.08]])
+            bends = np.array(
+                [[-0.1, 0, 0.12], [0.35, float(rng.normal(0, 0.05)), 0.1], [1, float(rng.normal(0, 0.16)), 0.08]]
+            )
             path = p.smooth(bends * [side * length, 1, 1] + [side * wide / 2, k, 0], 14)
             parts.append(Part(tube(path, w, sides=6), material))
     return parts

@@ -1,4 +1,4 @@
-"""Cosmetics: bottles, tubes, jars, sticks, pumps and compacts. Nothing of glass: what is seen through has no one alpha."""
+"""Cosmetics: bottles, tubes, jars, sticks, pumps and compacts. No glass: what is seen through has no one alpha."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def body_outline(rng: Rng) -> Points:
 def ribbed(r: float, h: float, n: int = 0) -> Mesh:
     """A cap, with n fine ribs round it."""
     a = np.linspace(0, 2 * np.pi, max(4 * n, 96), endpoint=False)
-    line = np.column_stack([np.cos(a), np.sin(a)]) * (1 + (0.02 * np.cos(n * a) if n else 0))[:, None] if n else shapes.superellipse(n=96)
+    line = (
+        np.column_stack([np.cos(a), np.sin(a)]) * (1 + (0.02 * np.cos(n * a) if n else 0))[:, None]
+        if n
+        else shapes.superellipse(n=96)
+    )
     return shapes.loft(shapes.rounded(h, 0.08, r), line)
 
 
@@ -43,11 +47,23 @@ def bottle(rng: Rng) -> list[Part]:
     outline, material = body_outline(rng), casing(rng)
     neck = r * float(rng.uniform(0.3, 0.6))
     shoulder = float(rng.uniform(0.70, 0.9)) * h
-    profile = [[1e-4, 0], [0.93 * r, 0], [r, 0.07 * r], [r, shoulder], [0.92 * r, shoulder + 0.3 * r], [neck, h], [1e-4, h]]
+    profile = [
+        [1e-4, 0],
+        [0.93 * r, 0],
+        [r, 0.07 * r],
+        [r, shoulder],
+        [0.92 * r, shoulder + 0.3 * r],
+        [neck, h],
+        [1e-4, h],
+    ]
     parts = [Part(shapes.loft(np.array(profile), outline), material)]
     cap = float(rng.uniform(1, 4))
     ratio = float(np.abs(outline[:, 1]).max())
-    parts.append(Part(ribbed(min(neck * 1.25, 1.0 * r * ratio), cap, int(rng.choice([0, 0, 40]))), casing(rng), translate(0, 0, h)))
+    parts.append(
+        Part(
+            ribbed(min(neck * 1.25, 1.0 * r * ratio), cap, int(rng.choice([0, 0, 40]))), casing(rng), translate(0, 0, h)
+        )
+    )
     if rng.random() < 0.6:
         parts.append(label(outline, 1.006 * r, 0.18 * shoulder, 0.8 * shoulder, palette.plastic(rng)))
     return parts
@@ -60,7 +76,9 @@ def tube_of_cream(rng: Rng) -> list[Part]:
     a = np.linspace(0, 2 * np.pi, 96, endpoint=False)
     wide = r * (1 + 0.45 * s**1.5)
     flat = r * (1 - s**1.7) + 0.07
-    grid = np.stack([wide[:, None] * np.cos(a), flat[:, None] * np.sin(a), np.broadcast_to((h * s)[:, None], (40, 96))], axis=2)
+    grid = np.stack(
+        [wide[:, None] * np.cos(a), flat[:, None] * np.sin(a), np.broadcast_to((h * s)[:, None], (40, 96))], axis=2
+    )
     outer = grid.reshape(-1, 3)
     faces = shapes.closed_rows(40, 96)
     material = palette.plastic(rng)
@@ -96,7 +114,9 @@ def lipstick(rng: Rng) -> list[Part]:
     wax = palette.plastic(rng)
     parts.append(Part(Mesh(v, stick.faces), wax, translate(0, 0, 3.4)))
     if rng.random() < 0.6:
-        parts.append(Part(shapes.loft(shapes.rounded(4.2, 0.08, 0.95), outline), case, translate(float(rng.uniform(2.4, 4)), 0)))
+        parts.append(
+            Part(shapes.loft(shapes.rounded(4.2, 0.08, 0.95), outline), case, translate(float(rng.uniform(2.4, 4)), 0))
+        )
     return parts
 
 
@@ -106,9 +126,13 @@ def pump(rng: Rng) -> list[Part]:
     top = float(parts[0].points()[:, 2].max())
     head = casing(rng)
     parts.append(Part(ribbed(1.05, 1.2, 44), head, translate(0, 0, top)))
-    parts.append(Part(shapes.loft(shapes.rounded(1.5, 0.05, 0.28), shapes.superellipse(n=48)), head, translate(0, 0, top + 1.2)))
-    parts.append(Part(shapes.loft(shapes.rounded(0.7, 0.2, 0.8), shapes.superellipse(n=64)), head, translate(0, 0, top + 2.6)))
-    spout = np.array([[0, 0, 2.95], [1.2, 0, 2.98], [2.2, 0, 2.85], [2.5, 0, 2.45]]) + [0, 0, top]
+    parts.append(
+        Part(shapes.loft(shapes.rounded(1.5, 0.05, 0.28), shapes.superellipse(n=48)), head, translate(0, 0, top + 1.2))
+    )
+    parts.append(
+        Part(shapes.loft(shapes.rounded(0.7, 0.2, 0.8), shapes.superellipse(n=64)), head, translate(0, 0, top + 2.6))
+    )
+    spout = [*np.array([[0, 0, 2.95], [1.2, 0, 2.98], [2.2, 0, 2.85], [2.5, 0, 2.45]]), 0, 0, top]
     return [*parts, Part(tube(p.smooth(spout, 40), 0.22, sides=18), head)]
 
 
@@ -117,9 +141,13 @@ def compact(rng: Rng) -> list[Part]:
     r, case = float(rng.uniform(2.8, 4)), casing(rng)
     outline = shapes.superellipse(float(rng.choice([2.0, 6.0])), float(rng.uniform(0.7, 1.0)), 128)
     low = [Part(shapes.loft(shapes.rounded(0.7, 0.15, r), outline), case)]
-    low.append(Part(shapes.loft(shapes.rounded(0.1, 0.03, 0.84 * r), outline), palette.plastic(rng), translate(0, 0, 0.66)))
+    low.append(
+        Part(shapes.loft(shapes.rounded(0.1, 0.03, 0.84 * r), outline), palette.plastic(rng), translate(0, 0, 0.66))
+    )
     lid = [Part(shapes.loft(shapes.rounded(0.5, 0.15, r), outline), case)]
-    lid.append(Part(shapes.loft(shapes.rounded(0.05, 0.02, 0.86 * r), outline), palette.metal(rng), translate(0, 0, -0.03)))
+    lid.append(
+        Part(shapes.loft(shapes.rounded(0.05, 0.02, 0.86 * r), outline), palette.metal(rng), translate(0, 0, -0.03))
+    )
     deep = float(outline[:, 1].max()) * r
     hinge = translate(0, deep, 0.7) @ rotate("x", -float(rng.uniform(55, 105))) @ translate(0, -deep, 0)
     return [*low, *moved(lid, rotate("x", 0), hinge)]
@@ -131,8 +159,18 @@ def brushes(rng: Rng) -> list[Part]:
     h, r = float(rng.uniform(6, 12)), float(rng.uniform(0.3, 0.55))
     rod = np.array([[0, 0], [0.5 * r, 0], [0.9 * r, 0.25 * h], [0.6 * r, 0.6 * h], [0.8 * r, h], [0, h]])
     parts.append(Part(revolve(rod, 64), handle))
-    parts.append(Part(revolve(np.array([[0, 0], [0.85 * r, 0], [1.2 * r, 1.4], [0, 1.4]]), 64), palette.metal(rng), translate(0, 0, h - 0.1)))
-    strand = tube(np.array([[0, 0, 0], [0.02, 0, 0.6], [0.09, 0, 1.2], [0.2, 0, 1.8]]), np.array([0.016, 0.016, 0.012, 0.004]), sides=5)
+    parts.append(
+        Part(
+            revolve(np.array([[0, 0], [0.85 * r, 0], [1.2 * r, 1.4], [0, 1.4]]), 64),
+            palette.metal(rng),
+            translate(0, 0, h - 0.1),
+        )
+    )
+    strand = tube(
+        np.array([[0, 0, 0], [0.02, 0, 0.6], [0.09, 0, 1.2], [0.2, 0, 1.8]]),
+        np.array([0.016, 0.016, 0.012, 0.004]),
+        sides=5,
+    )
     for _ in range(int(rng.integers(160, 420))):
         far, turn = 1.15 * r * np.sqrt(rng.random()), float(rng.uniform(0, 360))
         place = rotate("z", turn) @ translate(far, 0, h + 1.2) @ rotate("y", float(rng.uniform(0, 16)) * far / r)
@@ -146,7 +184,10 @@ def spray_can(rng: Rng) -> list[Part]:
     a = np.linspace(0, np.pi / 2, 10)
     dome = np.column_stack([0.45 * r + 0.55 * r * np.cos(a), h + 0.5 * r * np.sin(a)])
     profile = np.vstack([[[0, 0], [r, 0.05], [r, h]], dome, [[0, h + 0.5 * r]]])
-    parts = [Part(revolve(profile, 120), palette.metal(rng)), Part(torus(r, 0.12, 120, 14), palette.metal(rng), translate(0, 0, 0.12))]
+    parts = [
+        Part(revolve(profile, 120), palette.metal(rng)),
+        Part(torus(r, 0.12, 120, 14), palette.metal(rng), translate(0, 0, 0.12)),
+    ]
     parts.append(label(shapes.superellipse(n=120), 1.006 * r, 0.6, h - 0.3, palette.plastic(rng)))
     if rng.random() < 0.5:
         return [*parts, Part(ribbed(0.8 * r, 2.2), casing(rng), translate(0, 0, h + 0.3 * r))]

@@ -9,7 +9,21 @@ from eval.synth import pieces as p
 from eval.synth.kinds.kind import FRONT, Kind, Rng
 from eval.synth.kinds.ornaments import blade
 from eval.synth.materials import Material
-from eval.synth.mesh import Mesh, Points, ball, circle, grid_faces, revolve, rotate, round_ends, scale, torus, translate, tube, unit
+from eval.synth.mesh import (
+    Mesh,
+    Points,
+    ball,
+    circle,
+    grid_faces,
+    revolve,
+    rotate,
+    round_ends,
+    scale,
+    torus,
+    translate,
+    tube,
+    unit,
+)
 from eval.synth.spec import Part, moved, rest
 
 ANY = (10.0, 85.0)
@@ -21,7 +35,9 @@ def blob(rng: Rng) -> list[Part]:
     parts = []
     for _ in range(int(rng.integers(1, 5))):
         size = float(rng.uniform(0.6, 1.6))
-        mesh = shapes.pebble(rng, size, float(rng.uniform(0.08, 0.45)), float(rng.uniform(0.12, 0.4)), int(rng.integers(1, 4)))
+        mesh = shapes.pebble(
+            rng, size, float(rng.uniform(0.08, 0.45)), float(rng.uniform(0.12, 0.4)), int(rng.integers(1, 4))
+        )
         parts.append(Part(mesh, material, translate(*rng.normal(0, 0.9, 2), float(rng.normal(0, 0.5)))))
     return parts
 
@@ -35,11 +51,15 @@ def spiky(rng: Rng) -> list[Part]:
     parts = [Part(shapes.pebble(rng, 1.0, 0.05, 0.3, 1, 80), material)]
     for d in unit(rng.standard_normal((n, 3))):
         e, a = np.degrees(np.arccos(d[2])), np.degrees(np.arctan2(d[1], d[0]))
-        parts.append(Part(cone, other, rotate("z", float(a)) @ rotate("y", float(e)) @ scale(1, 1, float(rng.uniform(0.7, 1)))))
+        parts.append(
+            Part(cone, other, rotate("z", float(a)) @ rotate("y", float(e)) @ scale(1, 1, float(rng.uniform(0.7, 1))))
+        )
     return parts
 
 
-def grow(rng: Rng, at: Points, d: Points, length: float, r: float, depth: int, out: list[tuple[Points, float, float]]) -> None:
+def grow(
+    rng: Rng, at: Points, d: Points, length: float, r: float, depth: int, out: list[tuple[Points, float, float]]
+) -> None:
     """Add a bent twig and, from its end, two or three thinner ones: (path, radius at the foot, radius at the tip)."""
     bend = unit(d + 0.35 * rng.standard_normal(3))
     path = p.smooth(np.array([at, at + d * length * 0.5, at + d * length * 0.5 + bend * length * 0.5]), 18)
@@ -53,7 +73,15 @@ def grow(rng: Rng, at: Points, d: Points, length: float, r: float, depth: int, o
 def twigs(rng: Rng, material: Material, leaves: Material | None) -> list[Part]:
     """A branching thing, standing."""
     found: list[tuple[Points, float, float]] = []
-    grow(rng, np.zeros(3), unit(np.array([0.1, 0.0, 1.0])), float(rng.uniform(1.6, 2.4)), float(rng.uniform(0.06, 0.22)), 4, found)
+    grow(
+        rng,
+        np.zeros(3),
+        unit(np.array([0.1, 0.0, 1.0])),
+        float(rng.uniform(1.6, 2.4)),
+        float(rng.uniform(0.06, 0.22)),
+        4,
+        found,
+    )
     parts = []
     for path, low, high in found:
         parts.append(Part(tube(path, np.linspace(low, high, len(path)), sides=10), material))
@@ -80,7 +108,10 @@ def bush(rng: Rng) -> list[Part]:
 def frond(rng: Rng) -> list[Part]:
     """A stem lying down with leaves in pairs, some broad, some needles."""
     n, green, length = int(rng.integers(4, 22)), palette.leaf(rng), float(rng.uniform(6, 11))
-    stem = p.smooth(np.array([[0, 0, 0.2], [0.5 * length, float(rng.normal(0, 1)), 0.5], [length, float(rng.normal(0, 2)), 0.2]]), 120)
+    stem = p.smooth(
+        np.array([[0, 0, 0.2], [0.5 * length, float(rng.normal(0, 1)), 0.5], [length, float(rng.normal(0, 2)), 0.2]]),
+        120,
+    )
     parts = [Part(tube(stem, np.linspace(0.1, 0.02, 120), sides=10), palette.leaf(rng))]
     wide = float(rng.uniform(0.08, 0.5))
     for i in range(n):
@@ -89,7 +120,9 @@ def frond(rng: Rng) -> list[Part]:
         heading = float(np.degrees(np.arctan2(*(stem[k] - stem[k - 1])[[1, 0]])))
         for side in (-1, 1):
             turn = rotate("z", heading + side * float(rng.uniform(35, 65))) @ rotate("y", float(rng.uniform(-14, 10)))
-            parts.append(Part(blade(rng, size, wide * size, 0.025), green, translate(*stem[k, :2], float(stem[k, 2])) @ turn))
+            parts.append(
+                Part(blade(rng, size, wide * size, 0.025), green, translate(*stem[k, :2], float(stem[k, 2])) @ turn)
+            )
     return parts
 
 
@@ -100,7 +133,9 @@ def tangle(rng: Rng) -> list[Part]:
     for _ in range(int(rng.integers(2, 9))):
         path = shapes.wander(rng, 500, float(rng.uniform(5, 14)), float(rng.uniform(2, 6)), 0.25)
         path[:, 2] = np.abs(path[:, 2])
-        parts.append(p.wire(path + [*rng.normal(0, 0.7, 2), 0], base * float(rng.uniform(0.6, 1.6)), "thread", sides=10))
+        parts.append(
+            p.wire([*path, *rng.normal(0, 0.7, 2), 0], base * float(rng.uniform(0.6, 1.6)), "thread", sides=10)
+        )
     metal = palette.metal(rng) if rng.random() < 0.6 else palette.plastic(rng)
     return [Part(q.mesh, metal if rng.random() < 0.7 else palette.anything(rng)) for q in parts]
 
@@ -115,13 +150,27 @@ def pins(rng: Rng) -> list[Part]:
             s = np.linspace(0, 3, 60)
             leg = np.column_stack([s, 0.16 + 0.05 * np.sin(9 * s), 0 * s])
             a = np.linspace(np.pi / 2, 1.5 * np.pi, 24)[1:-1]
-            path = np.vstack([leg[::-1], np.column_stack([0.16 * np.cos(a), 0.16 * np.sin(a), 0 * a]), leg * [1, -1, 1]])
+            path = np.vstack(
+                [leg[::-1], np.column_stack([0.16 * np.cos(a), 0.16 * np.sin(a), 0 * a]), leg * [1, -1, 1]]
+            )
             one = [p.wire(path, w, "gold")]
         elif how < 0.7:
             one = [p.wire(np.column_stack([np.linspace(0, 3, 40), np.zeros((40, 2))]), w, "gold")]
             one.append(Part(ball(0.12, 28), palette.plastic(rng)))
         else:
-            lap = [[0.5, 0.3], [2.2, 0.3], [2.5, 0], [2.2, -0.3], [0.3, -0.3], [0, 0.02], [0.3, 0.22], [1.8, 0.2], [1.95, 0], [1.8, -0.16], [0.9, -0.18]]
+            lap = [
+                [0.5, 0.3],
+                [2.2, 0.3],
+                [2.5, 0],
+                [2.2, -0.3],
+                [0.3, -0.3],
+                [0, 0.02],
+                [0.3, 0.22],
+                [1.8, 0.2],
+                [1.95, 0],
+                [1.8, -0.16],
+                [0.9, -0.18],
+            ]
             one = [p.wire(p.smooth(np.column_stack([np.array(lap), np.zeros(11)]), 160), w, "gold")]
         one = [Part(q.mesh, metal if q.material == "gold" else q.material, q.matrix) for q in one]
         spot = translate(float(rng.normal(0, 1.4)), float(rng.normal(0, 1.4)))
@@ -179,8 +228,12 @@ def boxes(rng: Rng) -> list[Part]:
     for _ in range(int(rng.integers(1, 5))):
         x, y, h = float(rng.uniform(3, 8)), float(rng.uniform(3, 8)), float(rng.uniform(0.8, 5))
         material = (palette.plastic, palette.cloth, palette.wood, palette.metal)[int(rng.integers(4))](rng)
-        place = translate(float(rng.normal(0, 0.5)), float(rng.normal(0, 0.5)), z) @ rotate("z", float(rng.normal(0, 18)))
-        parts.append(Part(shapes.box(x, y, h, float(rng.uniform(0.03, 0.5)), float(rng.uniform(7, 30))), material, place))
+        place = translate(float(rng.normal(0, 0.5)), float(rng.normal(0, 0.5)), z) @ rotate(
+            "z", float(rng.normal(0, 18))
+        )
+        parts.append(
+            Part(shapes.box(x, y, h, float(rng.uniform(0.03, 0.5)), float(rng.uniform(7, 30))), material, place)
+        )
         z += h
     return parts
 
@@ -189,7 +242,16 @@ def spanner(rng: Rng) -> list[Part]:
     """Screwdrivers, keys and hammers: a rod with a head and a grip, lying."""
     steel, grip = palette.metal(rng), palette.plastic(rng) if rng.random() < 0.6 else palette.wood(rng)
     length = float(rng.uniform(5, 11))
-    parts = [Part(tube(np.column_stack([np.linspace(0, length, 20), np.zeros((20, 2))]), float(rng.uniform(0.15, 0.35)), sides=20), steel)]
+    parts = [
+        Part(
+            tube(
+                np.column_stack([np.linspace(0, length, 20), np.zeros((20, 2))]),
+                float(rng.uniform(0.15, 0.35)),
+                sides=20,
+            ),
+            steel,
+        )
+    ]
     a = np.linspace(0, 2 * np.pi, 120, endpoint=False)
     ribs = np.column_stack([np.cos(a), np.sin(a)]) * (1 + 0.06 * np.cos(6 * a))[:, None]
     handle = np.array([[1e-4, 0], [0.5, 0], [0.72, 0.4], [0.6, 1.6], [0.75, 3.2], [0.5, 3.8], [1e-4, 3.8]])
@@ -211,13 +273,19 @@ def scissors(rng: Rng) -> list[Part]:
     parts: list[Part] = []
     for side in (-1, 1):
         tip = np.array([[0, 0.28], [3.5, 0.18], [5.2, 0.0], [3.5, -0.16], [0, -0.28], [-1.4, -0.3], [-1.4, 0.3]], float)
-        arm = [Part(shapes.loft(shapes.rounded(0.22, 0.03, 1.0), np.vstack([even_outline(tip)])), steel, translate(0, 0, 0.24 * (side > 0)))]
+        arm = [
+            Part(
+                shapes.loft(shapes.rounded(0.22, 0.03, 1.0), np.vstack([even_outline(tip)])),
+                steel,
+                translate(0, 0, 0.24 * (side > 0)),
+            )
+        ]
         back = np.array([[-1.2, 0, 0.1], [-2.6, -0.5 * side, 0.1], [-4.0, -0.8 * side, 0.1]])
         arm.append(p.wire(p.smooth(back, 40), 0.26, "gold"))
         arm[-1] = Part(arm[-1].mesh, steel if bows else grip)
         if bows:
             loop = np.column_stack([shapes.superellipse(2.0, 0.75, 90) * 1.1, np.full(90, 0.1)])
-            arm.append(Part(tube(loop + [-4.9, -1.1 * side, 0], 0.25, closed=True, sides=16), grip))
+            arm.append(Part(tube([*loop, -4.9, -1.1 * side, 0], 0.25, closed=True, sides=16), grip))
         parts += moved(arm, rotate("z", side * spread / 2))
     return [*parts, Part(revolve(np.array([[0, -0.1], [0.3, -0.1], [0.3, 0.55], [0, 0.6]]), 40), steel)]
 
@@ -238,11 +306,20 @@ def gear(rng: Rng) -> list[Part]:
     outline = np.column_stack([np.cos(a), np.sin(a)]) * tooth[:, None]
     hole, high, material = float(rng.uniform(0.25, 0.7)), float(rng.uniform(0.3, 0.9)), palette.metal(rng)
     inner, k = np.column_stack([np.cos(a), np.sin(a)]) * hole, len(a)
-    rows = [np.column_stack([line * r, np.full(k, z)]) for line, z in ((inner, 0), (outline, 0), (outline, high), (inner, high))]
+    rows = [
+        np.column_stack([line * r, np.full(k, z)])
+        for line, z in ((inner, 0), (outline, 0), (outline, high), (inner, high))
+    ]
     parts = [Part(Mesh(np.concatenate(rows), tuple(grid_faces(4, k, True)), smooth=False), material)]
     if hole > 0.5:
         for t in p.full_turns(int(rng.integers(3, 7))):
-            parts.append(Part(shapes.box(hole * r * 0.9, 0.16 * r, 0.6 * high, 0.05), material, rotate("z", t) @ translate(0.5 * hole * r, 0, 0.1)))
+            parts.append(
+                Part(
+                    shapes.box(hole * r * 0.9, 0.16 * r, 0.6 * high, 0.05),
+                    material,
+                    rotate("z", t) @ translate(0.5 * hole * r, 0, 0.1),
+                )
+            )
         parts.append(Part(torus(0.18 * r, 0.09 * r, 60, 14), material, translate(0, 0, 0.4 * high)))
     return parts
 

@@ -65,7 +65,9 @@ def studs(rng: Rng) -> list[Part]:
         one = [Part(ball(size, 72), gem, translate(0, 0, size))]
     else:
         outline = flower(int(rng.integers(4, 8)), float(rng.uniform(0.08, 0.3)))
-        one = [Part(shapes.loft(shapes.rounded(0.1, 0.03, size * 1.3), outline), palette.enamel(rng), translate(0, 0, 0.1))]
+        one = [
+            Part(shapes.loft(shapes.rounded(0.1, 0.03, size * 1.3), outline), palette.enamel(rng), translate(0, 0, 0.1))
+        ]
         one.append(Part(brilliant(0.3 * size), palette.stone(rng), translate(0, 0, 0.2)))
     pin = np.array([[0, 0, 0.12], [0, 0, -0.5], [0, 0, -1.05]])
     one.append(p.wire(p.smooth(pin, 20), 0.035, "gold"))
@@ -98,7 +100,13 @@ def drops(rng: Rng) -> list[Part]:
             one.append(Part(ball(size, 64), gem, translate(0, y - size)))
             y -= 2 * size
         elif how < 0.6:
-            one.append(Part(p.briolette(2.6 * size, 0.8 * size, "diamond").mesh, palette.stone(rng), translate(0, y) @ rotate("x", -90)))
+            one.append(
+                Part(
+                    p.briolette(2.6 * size, 0.8 * size, "diamond").mesh,
+                    palette.stone(rng),
+                    translate(0, y) @ rotate("x", -90),
+                )
+            )
             y -= 2.6 * size
         elif how < 0.8:
             bar = np.array([[0.0, y, 0], [0.02, y - 2 * size, 0], [0.0, y - 4 * size, 0]])
@@ -128,7 +136,9 @@ def tiers(rng: Rng) -> list[Part]:
             x, low = half * np.sin(at), y - half * np.cos(at) * 0.8
             one.append(eye(metal, x, low - 0.08, 0.07))
             shape = ball(0.09, 32) if k % 2 else p.briolette(0.36, 0.1, "diamond").mesh
-            one.append(Part(shape, bead if k % 2 else gem, translate(x, low - (0.22 if k % 2 else 0.12)) @ rotate("x", -90)))
+            one.append(
+                Part(shape, bead if k % 2 else gem, translate(x, low - (0.22 if k % 2 else 0.12)) @ rotate("x", -90))
+            )
         y -= 0.8 * half + 0.1
     return pair(rng, recast_named(one, metal))
 
@@ -139,12 +149,17 @@ def pendant(rng: Rng) -> list[Part]:
     if how < 0.3:
         outline = flower(int(rng.integers(3, 9)), float(rng.uniform(0.0, 0.35)))
         one = [Part(shapes.loft(shapes.rounded(0.16, 0.05, 0.95), outline), metal)]
-        one.append(Part(shapes.loft(shapes.rounded(0.06, 0.02, 0.7), outline), palette.enamel(rng), translate(0, 0, 0.14)))
+        one.append(
+            Part(shapes.loft(shapes.rounded(0.06, 0.02, 0.7), outline), palette.enamel(rng), translate(0, 0, 0.14))
+        )
     elif how < 0.55:
         one = recast(p.bezel(float(rng.uniform(0.5, 0.9)), "diamond", "gold"), metal, palette.stone(rng))
         one = moved(one, scale(float(rng.uniform(0.6, 1.0)), 1, 1))
     elif how < 0.75:
-        one = [Part(shapes.box(0.34, 2.0, 0.2, 0.06), metal), Part(shapes.box(1.3, 0.34, 0.2, 0.06), metal, translate(0, 0.35))]
+        one = [
+            Part(shapes.box(0.34, 2.0, 0.2, 0.06), metal),
+            Part(shapes.box(1.3, 0.34, 0.2, 0.06), metal, translate(0, 0.35)),
+        ]
     else:
         a = np.linspace(0, 2 * np.pi, 220, endpoint=False)
         y = 13 * np.cos(a) - 5 * np.cos(2 * a) - 2 * np.cos(3 * a) - np.cos(4 * a)
@@ -173,7 +188,9 @@ def locket(rng: Rng) -> list[Part]:
     face = [Part(half, metal), *recast(rim, metal)]
     face.append(Part(brilliant(0.12), palette.stone(rng), translate(0, 0, 0.34)))
     if rng.random() < 0.5:
-        other = moved(face, rotate("y", 180), rotate("y", float(rng.uniform(-60, 10))), translate(-2.04 * size, 0, 0.32))
+        other = moved(
+            face, rotate("y", 180), rotate("y", float(rng.uniform(-60, 10))), translate(-2.04 * size, 0, 0.32)
+        )
         parts = [*moved(face, translate(0, 0, 0.02)), *other]
     else:
         parts = [*face, *moved(face, rotate("y", 180), translate(0, 0, -0.02))]
@@ -195,7 +212,9 @@ def brooch(rng: Rng) -> list[Part]:
         if rng.random() < 0.5:
             one.append(Part(blade(rng, 0.9, 0.38, 0.05), enamel, tip))
         else:
-            one += [Part(q.mesh, q.material, tip @ q.matrix) for q in recast(p.bezel(0.2, "diamond", "gold"), metal, gem)]
+            one += [
+                Part(q.mesh, q.material, tip @ q.matrix) for q in recast(p.bezel(0.2, "diamond", "gold"), metal, gem)
+            ]
         parts += moved(recast_named(one, metal), rotate("z", turn))
     parts.append(Part(ball(0.22, 48), palette.pearl(rng), translate(0, 0, 0.2)))
     pin = np.array([[-1.1, -0.3, 0], [0, -0.25, -0.02], [1.1, -0.3, 0]])
@@ -253,10 +272,15 @@ def rosary(rng: Rng) -> list[Part]:
     path = circle(total / (2 * np.pi), n) if closed else np.column_stack([at, 0.5 * np.sin(at / total * 5), 0 * at])
     if closed:
         a = at / total * 2 * np.pi
-        path = np.column_stack([np.cos(a), float(rng.uniform(0.7, 1.0)) * np.sin(a), 0 * a]) * total / (2 * np.pi) * 1.04
+        path = (
+            np.column_stack([np.cos(a), float(rng.uniform(0.7, 1.0)) * np.sin(a), 0 * a]) * total / (2 * np.pi) * 1.04
+        )
     path[:, 2] = sizes
     one = ball(1.0, 64)
-    parts = [Part(one, gems[int(rng.integers(4))], translate(*q[:2], float(q[2])) @ scale(float(s))) for q, s in zip(path, sizes, strict=True)]
+    parts = [
+        Part(one, gems[int(rng.integers(4))], translate(*q[:2], float(q[2])) @ scale(float(s)))
+        for q, s in zip(path, sizes, strict=True)
+    ]
     smooth = np.vstack([path, path[:1]]) if closed else path
     return [*parts, *recast([p.wire(p.smooth(smooth, 20 * n), 0.03, "gold")], metal)]
 
