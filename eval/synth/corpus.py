@@ -32,7 +32,6 @@ from eval.synth.splits import SPLITS, kinds_of, split_of
 log = logging.getLogger("segtile")
 DRAFT = Draft(beauty=8, shadow=12, alpha=32, coarser=3, window=768)
 BLURRED_ALPHA = 96  # samples where the lens blurs: many more positions to average over
-FULL = 252  # an alpha that counts as solid
 
 
 def schedule(kinds: tuple[str, ...], count: int) -> Iterator[tuple[str, int]]:

@@ -6,25 +6,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from mesh_checks import open_edges
 
 from eval.synth import mesh
 from eval.synth.camera import frame
+from eval.synth.kinds import arrange
 from eval.synth.materials import MATERIALS
-from eval.synth.objects import KINDS, arrange
+from eval.synth.objects import KINDS
 from eval.synth.passes import digest, reach, windows
 from eval.synth.spec import Quality, SceneSpec
-
-
-def open_edges(m: mesh.Mesh) -> int:
-    """Edges that do not belong to exactly two faces."""
-    sizes = np.array([len(f) for f in m.faces])
-    edges = []
-    for size in np.unique(sizes):
-        f = np.array([g for g in m.faces if len(g) == size])
-        edges.append(np.stack([f, np.roll(f, -1, axis=1)], axis=2).reshape(-1, 2))
-    ends = np.sort(np.concatenate(edges), axis=1)
-    _, count = np.unique(ends[:, 0] * len(m.vertices) + ends[:, 1], return_counts=True)
-    return int((count != 2).sum())
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -10,7 +10,7 @@ from eval.synth.kinds.chains import even, frames
 from eval.synth.kinds.kind import Kind, Rng
 from eval.synth.kinds.ornaments import recast
 from eval.synth.materials import Material
-from eval.synth.mesh import Mesh, Points, ball, brilliant, circle, grid_faces, rotate, scale, torus, translate
+from eval.synth.mesh import Mesh, Points, ball, brilliant, circle, grid_faces, rotate, scale, shifted, torus, translate
 from eval.synth.spec import Part, moved
 
 
@@ -160,7 +160,7 @@ def cuff(rng: Rng) -> list[Part]:
     else:
         n = int(rng.integers(3, 9))
         rows = np.linspace(-wide / 2, wide / 2, n)
-        parts = [Part(p.wire([*path, 0, y, 0], 0.06, "gold").mesh, metal) for y in rows]
+        parts = [Part(p.wire(shifted(path, 0, y), 0.06, "gold").mesh, metal) for y in rows]
         for end in (path[0], path[-1], path[len(path) // 2]):
             bar = np.column_stack([np.full(12, end[0]), np.linspace(-wide / 2, wide / 2, 12), np.full(12, end[2])])
             parts.append(Part(p.wire(bar, 0.08, "gold").mesh, metal))

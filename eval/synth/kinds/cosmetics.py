@@ -132,7 +132,7 @@ def pump(rng: Rng) -> list[Part]:
     parts.append(
         Part(shapes.loft(shapes.rounded(0.7, 0.2, 0.8), shapes.superellipse(n=64)), head, translate(0, 0, top + 2.6))
     )
-    spout = [*np.array([[0, 0, 2.95], [1.2, 0, 2.98], [2.2, 0, 2.85], [2.5, 0, 2.45]]), 0, 0, top]
+    spout = np.array([[0, 0, top + 2.95], [1.2, 0, top + 2.98], [2.2, 0, top + 2.85], [2.5, 0, top + 2.45]])
     return [*parts, Part(tube(p.smooth(spout, 40), 0.22, sides=18), head)]
 
 

@@ -19,6 +19,7 @@ from eval.synth.mesh import (
     rotate,
     round_ends,
     scale,
+    shifted,
     torus,
     translate,
     tube,
@@ -134,7 +135,7 @@ def tangle(rng: Rng) -> list[Part]:
         path = shapes.wander(rng, 500, float(rng.uniform(5, 14)), float(rng.uniform(2, 6)), 0.25)
         path[:, 2] = np.abs(path[:, 2])
         parts.append(
-            p.wire([*path, *rng.normal(0, 0.7, 2), 0], base * float(rng.uniform(0.6, 1.6)), "thread", sides=10)
+            p.wire(shifted(path, *rng.normal(0, 0.7, 2)), base * float(rng.uniform(0.6, 1.6)), "thread", sides=10)
         )
     metal = palette.metal(rng) if rng.random() < 0.6 else palette.plastic(rng)
     return [Part(q.mesh, metal if rng.random() < 0.7 else palette.anything(rng)) for q in parts]
@@ -285,7 +286,7 @@ def scissors(rng: Rng) -> list[Part]:
         arm[-1] = Part(arm[-1].mesh, steel if bows else grip)
         if bows:
             loop = np.column_stack([shapes.superellipse(2.0, 0.75, 90) * 1.1, np.full(90, 0.1)])
-            arm.append(Part(tube([*loop, -4.9, -1.1 * side, 0], 0.25, closed=True, sides=16), grip))
+            arm.append(Part(tube(shifted(loop, -4.9, -1.1 * side), 0.25, closed=True, sides=16), grip))
         parts += moved(arm, rotate("z", side * spread / 2))
     return [*parts, Part(revolve(np.array([[0, -0.1], [0.3, -0.1], [0.3, 0.55], [0, 0.6]]), 40), steel)]
 
