@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from eval.synth import composite, stage, variants
+from eval.synth import stage, variants
 from eval.synth.kinds import arrange
 from eval.synth.layers import Bytes, Draft, photograph, save_arrays
-from eval.synth.materials import SWEEP
 from eval.synth.passes import load_bpy, reach
 from eval.synth.splits import SPLITS, kinds_of, split_of
 
@@ -65,7 +64,7 @@ def render(kind: str, seed: int, side: int, folder: Path) -> Path:
     window = framing.window(rng, camera, np.concatenate([p.points() for p in scene.parts]), DRAFT.coarser)
     studio = stage.build(load_bpy(), scene, camera, setting)
     draft = DRAFT if setting.blur == 0 else replace(DRAFT, alpha=BLURRED_ALPHA)
-    albedo = float(np.array(setting.sweep) @ composite.LUMA) / SWEEP.colour[0]
+    albedo = variants.lightness(setting.paper)
     blurred = round(2 * setting.blur * max(camera.width, camera.height))
     where = reach(scene, camera, blurred)[window[1] : window[3], window[0] : window[2]]
     out = photograph(studio, window, where, draft, seed, (white, albedo))

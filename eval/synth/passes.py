@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import json
 import logging
+import math
 import os
 import tempfile
 import time
@@ -95,7 +96,8 @@ def render(spec: SceneSpec, cache: Path) -> Layers:
 
     alpha_file = folder / "alpha.npy"
     if not alpha_file.exists():
-        _save(alpha_file, _alpha(ready(), spec, reach(scene, camera)))
+        blurred = math.ceil(2 * spec.stage.blur * max(spec.width, spec.height))
+        _save(alpha_file, _alpha(ready(), spec, reach(scene, camera, blurred)))
     alpha: NDArray[np.float32] = np.load(alpha_file)
     background_file = folder / "background.npy"
     if not background_file.exists():

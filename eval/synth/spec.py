@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from eval.synth.materials import Colour, Material
+from eval.synth.materials import SWEEP, Material
 from eval.synth.mesh import Matrix, Mesh, Points, transform
 
 
@@ -67,7 +67,7 @@ THREE_BOXES = (
 class Variant:
     """How the stage is set; the defaults are those of the published samples.
 
-    `room` scales the light of the room, `flag` is the grey of the dark band in it, `sweep` the paper's linear colour.
+    `room` scales the light of the room, `flag` is the grey of the dark band in it, `paper` what the sweep is made of.
     `blur` is the diameter, as a share of the frame's longer side, of the disc that a point at the nearest or farthest
     end of the objects becomes (0: everything sharp); `focus` is where between these ends the lens is focused, 0..1.
     """
@@ -75,7 +75,7 @@ class Variant:
     boxes: tuple[Softbox, ...] = THREE_BOXES
     room: float = 1.0
     flag: float = 0.13
-    sweep: Colour = (0.82, 0.82, 0.82)
+    paper: Material = SWEEP
     blur: float = 0.0
     focus: float = 0.4
 

@@ -1,7 +1,8 @@
-"""Which kinds of objects and backgrounds are seen in training, which only in validation, and which only in the test.
+"""Which kinds of objects are seen in training, which only in validation, and which only in the test.
 
 Splits go by kind and not by picture: small parts (a prong, a link's wire, a material) may be shared, arrangements not.
-The seven kinds of the published samples belong to the test.
+The seven kinds of the published samples belong to the test, and so do the papers of `published`: training sees flat
+matt paper under its renders, which other backgrounds are composed under.
 """
 
 from __future__ import annotations
@@ -13,10 +14,6 @@ SPLITS = ("train", "validation", "test")
 
 VALIDATION = ("eternity", "rope_chain", "plate", "locket", "bangle", "tube", "ribbon_bow", "coral", "pliers")
 TEST = ("snake_chain", "jug", "watch", "draped_cloth", "chandelier", "pump_bottle", "basket")
-
-# Names of backgrounds that pictures are composed on. Everything not named here is for training.
-BACKGROUNDS_VALIDATION = ("paper",)
-BACKGROUNDS_TEST = ("acrylic", "out_of_focus")
 
 
 def kinds_of(split: str) -> tuple[str, ...]:

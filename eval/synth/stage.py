@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.synth.camera import SENSOR_MM, Camera
-from eval.synth.materials import SWEEP, Material, resolve
+from eval.synth.materials import Material, resolve
 from eval.synth.mesh import Mesh
 from eval.synth.shaders import principled
 from eval.synth.spec import Arrangement, Softbox, Variant
@@ -105,7 +104,7 @@ def build(bpy: Any, arrangement: Arrangement, camera: Camera, variant: Variant |
     size = float(np.ptp(points, axis=0).max())
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     objects = _objects(bpy, arrangement)
-    sweep = _sweep(bpy, size, centre, level=arrangement.view.elevation < 60, colour=variant.sweep)
+    sweep = _sweep(bpy, size, centre, level=arrangement.view.elevation < 60, paper=variant.paper)
     _lights(bpy, variant.boxes, size, centre, arrangement.view.azimuth)
     _world(bpy, variant)
     lens = _camera(bpy, camera, size)
@@ -163,7 +162,7 @@ def _white(bpy: Any) -> Any:
     return out
 
 
-def _sweep(bpy: Any, size: float, centre: NDArray[np.float64], level: bool, colour: tuple[float, float, float]) -> Any:
+def _sweep(bpy: Any, size: float, centre: NDArray[np.float64], level: bool, paper: Material) -> Any:
     """Paper on the table that bends up behind the objects; seen from above it is a table alone."""
     half, bend, wall = 30 * size, 3.0 * size, 30 * size
     profile = [(-half, 0.0)]
@@ -177,7 +176,7 @@ def _sweep(bpy: Any, size: float, centre: NDArray[np.float64], level: bool, colo
     vertices = [(x + centre[0], y + centre[1], z) for y, z in profile for x in (-half, half)]
     faces = [(2 * i, 2 * i + 1, 2 * i + 3, 2 * i + 2) for i in range(len(profile) - 1)]
     data = _mesh(bpy, Mesh(np.array(vertices), tuple(faces)), "sweep")
-    data.materials.append(principled(bpy, "sweep", replace(SWEEP, colour=colour)))
+    data.materials.append(principled(bpy, "sweep", paper))
     o = bpy.data.objects.new("sweep", data)
     bpy.context.scene.collection.objects.link(o)
     return o

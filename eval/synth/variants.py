@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eval.synth import palette
+from eval.synth import composite, palette
 from eval.synth.camera import Camera, frame
-from eval.synth.materials import Colour
+from eval.synth.materials import SWEEP, Material
 from eval.synth.mesh import Points
 from eval.synth.spec import Arrangement, Softbox, Variant
 
@@ -77,7 +77,7 @@ def stage(rng: Rng, shot: Framing) -> Variant:
         boxes=_lamps(rng),
         room=float(rng.uniform(0.35, 1.5)),
         flag=float(rng.uniform(0.02, 0.4)),
-        sweep=_paper(rng),
+        paper=_paper(rng),
         blur=float(rng.uniform(0.002, 0.009)) / (shot.zoom * shot.wider) if rng.random() < 0.3 else 0.0,
         focus=float(rng.uniform(0.1, 0.6)),
     )
@@ -110,12 +110,17 @@ def _lamps(rng: Rng) -> tuple[Softbox, ...]:
     return tuple(boxes)
 
 
-def _paper(rng: Rng) -> Colour:
-    """Mostly white, else a grey, else a colour."""
+def _paper(rng: Rng) -> Material:
+    """Mostly white, else a grey, else a colour; always matt and even."""
     how = rng.random()
     if how < 0.65:
-        return (0.82, 0.82, 0.82)
+        return SWEEP
     if how < 0.85:
         grey = float(rng.uniform(0.08, 0.7))
-        return (grey, grey, grey)
-    return palette.colour(rng, (0.1, 0.7), (0.4, 0.95))
+        return replace(SWEEP, colour=(grey, grey, grey))
+    return replace(SWEEP, colour=palette.colour(rng, (0.1, 0.7), (0.4, 0.95)))
+
+
+def lightness(paper: Material) -> float:
+    """How light a paper is beside the white one, by its colour's luma."""
+    return float(np.array(paper.colour) @ composite.LUMA) / SWEEP.colour[0]

@@ -38,9 +38,7 @@ def test_a_picture_has_colour_alpha_shadow_and_what_it_is(kind: str, tmp_path: P
     assert (meta["kind"], meta["seed"], meta["split"]) == (kind, 0, "train")
     assert meta["coverage"] == pytest.approx(float((alpha > 0).mean()), abs=1e-3)
     written = file.stat().st_mtime_ns
-    assert corpus.render(kind, 0, 96, tmp_path).stat().st_mtime_ns == written, (
-        "what is finished is kept"
-    )
+    assert corpus.render(kind, 0, 96, tmp_path).stat().st_mtime_ns == written, "what is finished is kept"
 
 
 def test_the_command_makes_what_is_missing_and_refuses_a_kind_of_another_split(tmp_path: Path) -> None:
