@@ -21,15 +21,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval.synth import stage, variants
+from eval.synth.camera import Camera
 from eval.synth.kinds import arrange
-from eval.synth.layers import Bytes, Draft, photograph, save_arrays
-from eval.synth.passes import load_bpy, reach
+from eval.synth.layers import Bytes, Draft, coverage, photograph, save_arrays
+from eval.synth.passes import Window, load_bpy, reach
+from eval.synth.spec import Arrangement
 from eval.synth.splits import SPLITS, kinds_of, split_of
 
 log = logging.getLogger("segtile")
 DRAFT = Draft(beauty=8, shadow=12, alpha=32, coarser=3, window=768)
+LEAST, MOST, TRIES = 0.01, 0.85, 4  # coverage that a picture should lie between
 BLURRED_ALPHA = 96  # samples where the lens blurs: many more positions to average over
 
 
@@ -61,13 +65,11 @@ def render(kind: str, seed: int, side: int, folder: Path) -> Path:
     setting = variants.stage(rng, framing)
     white = float(rng.uniform(0.86, 0.945))
     camera = framing.camera(scene, DRAFT.coarser)
-    window = framing.window(rng, camera, np.concatenate([p.points() for p in scene.parts]), DRAFT.coarser)
     studio = stage.build(load_bpy(), scene, camera, setting)
     draft = DRAFT if setting.blur == 0 else replace(DRAFT, alpha=BLURRED_ALPHA)
     albedo = variants.lightness(setting.paper)
-    blurred = round(2 * setting.blur * max(camera.width, camera.height))
-    where = reach(scene, camera, blurred)[window[1] : window[3], window[0] : window[2]]
-    out = photograph(studio, window, where, draft, seed, (white, albedo))
+    window, alpha = _aim(rng, studio, scene, framing, camera, draft, setting.blur, seed)
+    out = photograph(studio, window, alpha, draft, seed, (white, albedo))
     share = float((out.alpha > 0).mean())
     meta = {"kind": kind, "seed": seed, "split": split_of(kind), "white": round(white, 4), "coverage": round(share, 4)}
     meta |= {"framing": asdict(framing), "stage": asdict(setting), "elevation": round(scene.view.elevation, 1)}
@@ -75,6 +77,27 @@ def render(kind: str, seed: int, side: int, folder: Path) -> Path:
     took = (time.monotonic() - started, time.process_time() - worked)
     log.info("%s: %s, coverage %.2f, %.1f s, of processors %.1f s", file.name, framing.name, share, *took)
     return file
+
+
+def _aim(
+    rng: np.random.Generator,
+    studio: stage.Stage,
+    scene: Arrangement,
+    framing: variants.Framing,
+    camera: Camera,
+    draft: Draft,
+    blur: float,
+    seed: int,
+) -> tuple[Window, NDArray[np.float32]]:
+    """A window and its alpha; one that shows next to nothing or nothing but the object is drawn again, a few times."""
+    where = reach(scene, camera, round(2 * blur * max(camera.width, camera.height)))
+    points = np.concatenate([p.points() for p in scene.parts])
+    for _ in range(TRIES):
+        window = framing.window(rng, camera, points, draft.coarser)
+        alpha = coverage(studio, window, where[window[1] : window[3], window[0] : window[2]], draft, seed)
+        if framing.name == "whole" or LEAST < float(alpha.mean()) < MOST:
+            break
+    return window, alpha
 
 
 def _save(file: Path, out: Bytes, meta: dict[str, object]) -> None:

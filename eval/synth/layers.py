@@ -43,24 +43,23 @@ class Bytes:
 def photograph(
     studio: stage.Stage,
     window: Window,
-    where: NDArray[np.bool_],
+    alpha: NDArray[np.float32],
     draft: Draft,
     seed: int,
     exposure: tuple[float, float],
 ) -> Bytes:
-    """Render a window of the frame.
+    """Render colour and shadow of a window of the frame.
 
     Args:
         studio: the built scene.
         window: (x0, y0, x1, y1) in pixels of the frame, all multiples of `draft.coarser`.
-        where: (H, W) of the window, true wherever the objects may be seen.
+        alpha: (H, W) of the window, from `coverage`.
         draft: how many samples.
         seed: of Cycles; equal seeds make equal pixels.
         exposure: the encoded value that a white table is exposed to, and how light this table is beside a white one.
     """
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "pass.exr"
-        alpha = _coverage(studio, window, where, draft, seed, file)
         beauty = _beauty(studio, window, alpha > 0, draft, seed, file)
         table = _table(studio, window, draft, seed, file)
     white, albedo = exposure
@@ -72,16 +71,19 @@ def photograph(
     return Bytes(_bytes(front), _bytes(alpha), _bytes(wide))
 
 
-def _coverage(
-    studio: stage.Stage, window: Window, where: NDArray[np.bool_], draft: Draft, seed: int, file: Path
+def coverage(
+    studio: stage.Stage, window: Window, where: NDArray[np.bool_], draft: Draft, seed: int
 ) -> NDArray[np.float32]:
+    """The exact alpha (H, W) of a window, 0..1; `where` (H, W) is true wherever the objects may be seen."""
     studio.show(objects=True, sweep=False)
     studio.cover(True)
     studio.quality(draft.alpha, bounces=0, denoise=False, seed=seed, threshold=0.005, quick=True)
     out = np.zeros(where.shape, np.float32)
     x, y = window[:2]
-    for x0, y0, x1, y1 in windows(where, draft.window):
-        out[y0:y1, x0:x1] = studio.shoot((x + x0, y + y0, x + x1, y + y1), 1.0, file)[..., 3]
+    with tempfile.TemporaryDirectory() as scratch:
+        for x0, y0, x1, y1 in windows(where, draft.window):
+            box = (x + x0, y + y0, x + x1, y + y1)
+            out[y0:y1, x0:x1] = studio.shoot(box, 1.0, Path(scratch) / "pass.exr")[..., 3]
     studio.cover(False)
     return np.clip(out, 0, 1)
 

@@ -196,7 +196,7 @@ def spray_can(rng: Rng) -> list[Part]:
 
 KINDS = {
     "bottle": Kind(bottle, FRONT, 0.4, (-50.0, 50.0)),
-    "tube": Kind(tube_of_cream, (8.0, 60.0), 0.3),
+    "tube": Kind(tube_of_cream, (8.0, 60.0), 0.3, (-50.0, 50.0)),
     "jar": Kind(jar, (10.0, 60.0)),
     "lipstick": Kind(lipstick, FRONT, 0.2, (-60.0, 60.0)),
     "pump_bottle": Kind(pump, FRONT, 0.2, (-70.0, 70.0)),

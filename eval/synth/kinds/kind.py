@@ -41,7 +41,7 @@ def compose(name: str, kind: Kind, seed: int) -> Arrangement:
         elevation=float(rng.uniform(*kind.elevation)),
         azimuth=float(rng.uniform(-20, 20)),
         focal=float(rng.choice([50.0, 70.0, 85.0, 100.0, 135.0])),
-        fill=float(rng.uniform(0.62, 0.92)),
+        fill=float(rng.uniform(0.68, 0.95)),
     )
     return Arrangement(tuple(parts), view)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eval.synth import stage
 from eval.synth.camera import frame
-from eval.synth.layers import Draft, photograph, save_arrays
+from eval.synth.layers import Draft, coverage, photograph, save_arrays
 from eval.synth.mesh import translate
 from eval.synth.passes import load_bpy
 from eval.synth.spec import Arrangement, Part, View, moved
@@ -64,8 +64,9 @@ def render(sheet: int, seed: int, folder: Path) -> Path:
     studio = stage.build(load_bpy(), scene, camera)
     draft = Draft(BEAUTY, SHADOW, ALPHA, COARSER, CELL)
     whole = (0, 0, camera.width, camera.height)
-    where = np.ones((camera.height, camera.width), bool)
-    out = photograph(studio, whole, where, draft, seed + sheet, (WHITE, 1.0))
+    everywhere = np.ones((camera.height, camera.width), bool)
+    alpha = coverage(studio, whole, everywhere, draft, seed + sheet)
+    out = photograph(studio, whole, alpha, draft, seed + sheet, (WHITE, 1.0))
     arrays: dict[str, NDArray[Any]] = {"names": np.array(kinds_of(sheet))}
     owner = _owners([camera.project(np.concatenate([p.points() for p in piece])) for piece in pieces], out.alpha.shape)
     for i in range(len(pieces)):
