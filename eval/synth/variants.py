@@ -15,7 +15,7 @@ from eval.synth.spec import Arrangement, Softbox, Variant
 Rng = np.random.Generator
 ASPECTS = ((4, 3), (3, 4), (1, 1), (3, 2), (2, 3))
 FRAMINGS = ("whole", "far", "cut", "close", "macro")
-SHARES = (0.40, 0.07, 0.13, 0.25, 0.15)
+SHARES = (0.44, 0.07, 0.15, 0.24, 0.10)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from eval.synth.corpus import schedule
 from eval.synth.kinds import NAMES, NEW, arrange
 from eval.synth.materials import MATERIALS, Material
 from eval.synth.passes import digest, reach
-from eval.synth.spec import Arrangement, SceneSpec, Variant
+from eval.synth.published import published
+from eval.synth.spec import Arrangement, Quality, SceneSpec, Variant
 
 
 def name(scene: Arrangement, **changes: object) -> str:
@@ -108,3 +109,19 @@ def test_reach_grows_with_the_blur() -> None:
     sharp, soft = reach(SIGNET, camera), reach(SIGNET, camera, 9)
     assert (soft | ~sharp).all()
     assert soft.sum() > sharp.sum()
+
+
+@pytest.mark.parametrize("contrast", [None, 0.03])
+def test_published_pictures_are_drawn_by_kind_and_seed(contrast: float | None) -> None:
+    papers = set()
+    for seed in range(12):
+        spec = published("jug", seed, 300, Quality(), 0.94, contrast)
+        assert spec == published("jug", seed, 300, Quality(), 0.94, contrast)
+        assert max(spec.width, spec.height) == 300
+        assert spec.look.contrast == contrast
+        light = variants.lightness(spec.stage.paper)
+        assert spec.look.background <= 0.9401
+        assert (light > 0.9) == (spec.look.background > 0.9), "dark paper comes out dark"
+        papers.add(spec.stage.paper)
+    assert len(papers) >= (2 if contrast else 5)
+    assert contrast is None or all(variants.lightness(p) > 0.9 for p in papers)
