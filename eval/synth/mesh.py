@@ -28,6 +28,11 @@ def translate(x: float, y: float, z: float = 0.0) -> Matrix:
     return out
 
 
+def at_point(point: Points) -> Matrix:
+    """4 x 4 translation to a point (3,)."""
+    return translate(float(point[0]), float(point[1]), float(point[2]))
+
+
 def rotate(axis: str, degrees: float) -> Matrix:
     """4 x 4 rotation about the 'x', 'y' or 'z' axis, right-handed."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -57,7 +57,7 @@ def test_digest_follows_the_render_settings_but_not_the_look() -> None:
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="no scene kind"):
-        arrange("teapot", 1)
+        arrange("unicorn", 1)
 
 
 def test_links_of_the_chain_are_open_and_hold_each_other() -> None:

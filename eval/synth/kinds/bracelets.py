@@ -8,7 +8,6 @@ from eval.synth import palette, shapes
 from eval.synth import pieces as p
 from eval.synth.kinds.chains import even, frames
 from eval.synth.kinds.kind import Kind, Rng
-from eval.synth.kinds.ornaments import recast
 from eval.synth.materials import Material
 from eval.synth.mesh import Mesh, Points, ball, brilliant, circle, grid_faces, rotate, scale, shifted, torus, translate
 from eval.synth.spec import Part, moved
@@ -28,7 +27,7 @@ def plates(rng: Rng, path: Points, wide: float, metal: Material, other: Material
     each = wide / n
     link = shapes.box(0.86 * pitch, 0.94 * each, 0.22, 0.06)
     pin = p.wire(
-        np.column_stack([np.zeros(12), np.linspace(-0.47 * wide, 0.47 * wide, 12), np.full(12, 0.11)]), 0.07, "gold"
+        np.column_stack([np.zeros(12), np.linspace(-0.47 * wide, 0.47 * wide, 12), np.full(12, 0.11)]), 0.07, metal
     )
     here, along = shapes.at_lengths(path, pitch)
     parts: list[Part] = []
@@ -130,7 +129,8 @@ def link_bracelet(rng: Rng) -> list[Part]:
 
 def bangle(rng: Rng) -> list[Part]:
     """One to four closed rings of an arm's width: round, square, twisted, enamelled; leaning."""
-    parts, z = [], 0.0
+    parts: list[Part] = []
+    z = 0.0
     for _ in range(int(rng.integers(1, 5))):
         metal, r, w = palette.metal(rng), float(rng.uniform(2.8, 3.3)), float(rng.uniform(0.05, 0.4))
         how = rng.random()
@@ -138,12 +138,10 @@ def bangle(rng: Rng) -> list[Part]:
             one = [Part(torus(r, 0.5 * w, 200, 18), metal)]
         elif how < 0.7:
             one = [
-                Part(
-                    p.band(r, 2.5 * w, 0.14, "gold", 4.0)[0].mesh, metal if rng.random() < 0.6 else palette.enamel(rng)
-                )
+                Part(p.band(r, 2.5 * w, 0.14, metal, 4.0)[0].mesh, metal if rng.random() < 0.6 else palette.enamel(rng))
             ]
         else:
-            one = recast(p.twisted(circle(r, 400), 0.4 * w, 3.5 * w, "gold"), metal)
+            one = p.twisted(circle(r, 400), 0.4 * w, 3.5 * w, metal)
         high = max(float(q.points()[:, 2].max()) for q in one)
         tilt = rotate("x", float(rng.uniform(0, 7)) if parts else 0.0)
         parts += moved(one, tilt, translate(float(rng.normal(0, 0.4)), float(rng.normal(0, 0.4)), z + high))
@@ -160,10 +158,10 @@ def cuff(rng: Rng) -> list[Part]:
     else:
         n = int(rng.integers(3, 9))
         rows = np.linspace(-wide / 2, wide / 2, n)
-        parts = [Part(p.wire(shifted(path, 0, y), 0.06, "gold").mesh, metal) for y in rows]
+        parts = [p.wire(shifted(path, 0, y), 0.06, metal) for y in rows]
         for end in (path[0], path[-1], path[len(path) // 2]):
             bar = np.column_stack([np.full(12, end[0]), np.linspace(-wide / 2, wide / 2, 12), np.full(12, end[2])])
-            parts.append(Part(p.wire(bar, 0.08, "gold").mesh, metal))
+            parts.append(p.wire(bar, 0.08, metal))
     if rng.random() < 0.5:
         gem = palette.opaque_stone(rng)
         parts.append(Part(shapes.pebble(rng, 0.6, 0.05, 0.4, 1, 80), gem, scale(1, 1, 0.5)))
@@ -179,11 +177,7 @@ def tennis(rng: Rng) -> list[Part]:
         if closed
         else even(shapes.wander(rng, 600, 12.0, 1.6, 0.0), 600)
     )
-    one = (
-        recast(p.prong_setting(r, "diamond", "gold", 4), metal, gem)
-        if rng.random() < 0.5
-        else recast(p.bezel(r, "diamond", "gold"), metal, gem)
-    )
+    one = p.prong_setting(r, gem, metal, 4) if rng.random() < 0.5 else p.bezel(r, gem, metal)
     hinge = torus(0.3 * r, 0.1 * r, 28, 8)
     parts: list[Part] = []
     for m in frames(path, 2.62 * r, closed):

@@ -87,8 +87,7 @@ def figurine(rng: Rng) -> list[Part]:
         arm = np.array(
             [[0.09 * side, 0, 0.67], [reach, 0, 0.58], [0.9 * reach, -0.06, 0.46], [0.05 * side, -0.08, 0.45]]
         )
-        parts.append(p.wire(p.smooth(arm * h, 60), 0.028 * h, "porcelain"))
-    parts[-2:] = [Part(q.mesh, material) for q in parts[-2:]]
+        parts.append(p.wire(p.smooth(arm * h, 60), 0.028 * h, material))
     return parts
 
 

@@ -10,7 +10,7 @@ from eval.synth import palette, shapes
 from eval.synth import pieces as p
 from eval.synth.kinds.kind import Kind, Rng
 from eval.synth.materials import Material
-from eval.synth.mesh import Matrix, Mesh, Points, ball, circle, rotate, stadium, torus, translate, tube, unit
+from eval.synth.mesh import Matrix, Mesh, Points, at_point, ball, circle, rotate, stadium, torus, translate, tube, unit
 from eval.synth.spec import Part
 
 Strand = Callable[[Rng, Points, bool], list[Part]]
@@ -63,15 +63,16 @@ def figaro(rng: Rng, path: Points, closed: bool) -> list[Part]:
     metal, w = palette.metal(rng), float(rng.uniform(0.025, 0.045))
     short, long = p.link(5.2 * w, 4.4 * w, w), p.link(11 * w, 4.6 * w, w)
     many = int(rng.integers(2, 4))
-    parts, at, i = [], 0.0, 0
+    parts: list[Part] = []
+    done, i = 0.0, 0
     places = frames(path, 0.3 * w, closed)
     while True:
         mesh, length = (long, 11 * w) if i % (many + 1) == many else (short, 5.2 * w)
-        slot = round((at + length / 2 - w) / (0.3 * w))
+        slot = round((done + length / 2 - w) / (0.3 * w))
         if slot >= len(places):
             return parts
         parts.append(Part(mesh, metal, places[slot] @ rotate("x", 40 if i % 2 else -40)))
-        at, i = at + length - 2.05 * w, i + 1
+        done, i = done + length - 2.05 * w, i + 1
 
 
 def box(rng: Rng, path: Points, closed: bool) -> list[Part]:
@@ -199,7 +200,7 @@ def strand(rng: Rng, names: tuple[str, ...], lay: Callable[[Rng], tuple[Points, 
     if not closed:
         metal = parts[0].material
         for end in (path[0], path[-1]):
-            parts.append(Part(torus(0.11, 0.025, 48, 12), metal, translate(*end[:2], float(end[2])) @ rotate("x", 30)))
+            parts.append(Part(torus(0.11, 0.025, 48, 12), metal, at_point(end) @ rotate("x", 30)))
     return parts
 
 

@@ -125,8 +125,7 @@ def rope_knot(rng: Rng) -> list[Part]:
     path = np.column_stack([r * np.cos(u * a), r * np.sin(u * a), 2.2 * w * np.sin(v * a)])
     if rng.random() < 0.5:
         return [Part(tube(path, w, closed=True, sides=18), material)]
-    parts = p.twisted(np.column_stack([path[:, :2], 0 * a]) * 1.2, 0.55 * w, 4 * w, "thread")
-    return [Part(q.mesh, material) for q in parts]
+    return p.twisted(np.column_stack([path[:, :2], 0 * a]) * 1.2, 0.55 * w, 4 * w, material)
 
 
 def socks(rng: Rng) -> list[Part]:

@@ -24,7 +24,7 @@ def ribbed(r: float, h: float, n: int = 0) -> Mesh:
     """A cap, with n fine ribs round it."""
     a = np.linspace(0, 2 * np.pi, max(4 * n, 96), endpoint=False)
     line = (
-        np.column_stack([np.cos(a), np.sin(a)]) * (1 + (0.02 * np.cos(n * a) if n else 0))[:, None]
+        np.column_stack([np.cos(a), np.sin(a)]) * (1 + 0.02 * np.cos(n * a))[:, None]
         if n
         else shapes.superellipse(n=96)
     )
@@ -183,7 +183,7 @@ def spray_can(rng: Rng) -> list[Part]:
     r, h = float(rng.uniform(1.8, 3)), float(rng.uniform(9, 17))
     a = np.linspace(0, np.pi / 2, 10)
     dome = np.column_stack([0.45 * r + 0.55 * r * np.cos(a), h + 0.5 * r * np.sin(a)])
-    profile = np.vstack([[[0, 0], [r, 0.05], [r, h]], dome, [[0, h + 0.5 * r]]])
+    profile = np.vstack([np.array([[0, 0], [r, 0.05], [r, h]]), dome, np.array([[0, h + 0.5 * r]])])
     parts = [
         Part(revolve(profile, 120), palette.metal(rng)),
         Part(torus(r, 0.12, 120, 14), palette.metal(rng), translate(0, 0, 0.12)),

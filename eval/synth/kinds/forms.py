@@ -12,6 +12,7 @@ from eval.synth.materials import Material
 from eval.synth.mesh import (
     Mesh,
     Points,
+    at_point,
     ball,
     circle,
     grid_faces,
@@ -39,7 +40,7 @@ def blob(rng: Rng) -> list[Part]:
         mesh = shapes.pebble(
             rng, size, float(rng.uniform(0.08, 0.45)), float(rng.uniform(0.12, 0.4)), int(rng.integers(1, 4))
         )
-        parts.append(Part(mesh, material, translate(*rng.normal(0, 0.9, 2), float(rng.normal(0, 0.5)))))
+        parts.append(Part(mesh, material, at_point(rng.normal(0, [0.9, 0.9, 0.5]))))
     return parts
 
 
@@ -87,10 +88,10 @@ def twigs(rng: Rng, material: Material, leaves: Material | None) -> list[Part]:
     for path, low, high in found:
         parts.append(Part(tube(path, np.linspace(low, high, len(path)), sides=10), material))
         if leaves is None:
-            parts.append(Part(ball(high * 1.02, 14), material, translate(*path[-1, :2], float(path[-1, 2]))))
+            parts.append(Part(ball(high * 1.02, 14), material, at_point(path[-1])))
         elif rng.random() < 0.6:
             turn = rotate("z", float(rng.uniform(0, 360))) @ rotate("y", float(rng.uniform(-60, 40)))
-            place = translate(*path[-1, :2], float(path[-1, 2])) @ turn
+            place = at_point(path[-1]) @ turn
             parts.append(Part(blade(rng, float(rng.uniform(0.5, 1.0)), 0.4, 0.02), leaves, place))
     return parts
 
@@ -110,7 +111,13 @@ def frond(rng: Rng) -> list[Part]:
     """A stem lying down with leaves in pairs, some broad, some needles."""
     n, green, length = int(rng.integers(4, 22)), palette.leaf(rng), float(rng.uniform(6, 11))
     stem = p.smooth(
-        np.array([[0, 0, 0.2], [0.5 * length, float(rng.normal(0, 1)), 0.5], [length, float(rng.normal(0, 2)), 0.2]]),
+        np.array(
+            [
+                [0, 0, 0.2],
+                [0.5 * length, float(rng.normal(0, 1)), 0.5],
+                [length, float(rng.normal(0, 2)), 0.2],
+            ]
+        ),
         120,
     )
     parts = [Part(tube(stem, np.linspace(0.1, 0.02, 120), sides=10), palette.leaf(rng))]
@@ -121,9 +128,7 @@ def frond(rng: Rng) -> list[Part]:
         heading = float(np.degrees(np.arctan2(*(stem[k] - stem[k - 1])[[1, 0]])))
         for side in (-1, 1):
             turn = rotate("z", heading + side * float(rng.uniform(35, 65))) @ rotate("y", float(rng.uniform(-14, 10)))
-            parts.append(
-                Part(blade(rng, size, wide * size, 0.025), green, translate(*stem[k, :2], float(stem[k, 2])) @ turn)
-            )
+            parts.append(Part(blade(rng, size, wide * size, 0.025), green, at_point(stem[k]) @ turn))
     return parts
 
 
@@ -154,9 +159,9 @@ def pins(rng: Rng) -> list[Part]:
             path = np.vstack(
                 [leg[::-1], np.column_stack([0.16 * np.cos(a), 0.16 * np.sin(a), 0 * a]), leg * [1, -1, 1]]
             )
-            one = [p.wire(path, w, "gold")]
+            one = [p.wire(path, w, metal)]
         elif how < 0.7:
-            one = [p.wire(np.column_stack([np.linspace(0, 3, 40), np.zeros((40, 2))]), w, "gold")]
+            one = [p.wire(np.column_stack([np.linspace(0, 3, 40), np.zeros((40, 2))]), w, metal)]
             one.append(Part(ball(0.12, 28), palette.plastic(rng)))
         else:
             lap = [
@@ -172,8 +177,7 @@ def pins(rng: Rng) -> list[Part]:
                 [1.8, -0.16],
                 [0.9, -0.18],
             ]
-            one = [p.wire(p.smooth(np.column_stack([np.array(lap), np.zeros(11)]), 160), w, "gold")]
-        one = [Part(q.mesh, metal if q.material == "gold" else q.material, q.matrix) for q in one]
+            one = [p.wire(p.smooth(np.column_stack([np.array(lap), np.zeros(11)]), 160), w, metal)]
         spot = translate(float(rng.normal(0, 1.4)), float(rng.normal(0, 1.4)))
         parts += moved(rest(moved(one, rotate("z", float(rng.uniform(0, 360))), spot)), translate(0, 0, 0.07 * i))
     return parts
@@ -214,12 +218,11 @@ def basket(rng: Rng) -> list[Part]:
         parts.append(Part(torus(r * (0.7 + 0.3 * z / h), w, 140, 10), material, translate(0, 0, float(z))))
     for t in p.full_turns(n):
         line = np.array([[0, 0, 0], [0.7 * r, 0, 0], [0.86 * r, 0, 0.5 * h], [r, 0, h]], float)
-        parts.append(Part(p.wire(p.smooth(line, 40), w, "gold", sides=8).mesh, material, rotate("z", t)))
+        parts.append(p.wire(p.smooth(line, 40), w, material, sides=8).moved(rotate("z", t)))
     if rng.random() < 0.6:
         a = np.linspace(0, np.pi, 80)
         arch = np.column_stack([r * np.cos(a), 0 * a, h + 1.1 * r * np.sin(a)])
-        parts.append(p.wire(arch, 1.6 * w, "gold"))
-        parts[-1] = Part(parts[-1].mesh, material)
+        parts.append(p.wire(arch, 1.6 * w, material))
     return parts
 
 
@@ -282,8 +285,7 @@ def scissors(rng: Rng) -> list[Part]:
             )
         ]
         back = np.array([[-1.2, 0, 0.1], [-2.6, -0.5 * side, 0.1], [-4.0, -0.8 * side, 0.1]])
-        arm.append(p.wire(p.smooth(back, 40), 0.26, "gold"))
-        arm[-1] = Part(arm[-1].mesh, steel if bows else grip)
+        arm.append(p.wire(p.smooth(back, 40), 0.26, steel if bows else grip))
         if bows:
             loop = np.column_stack([shapes.superellipse(2.0, 0.75, 90) * 1.1, np.full(90, 0.1)])
             arm.append(Part(tube(shifted(loop, -4.9, -1.1 * side), 0.25, closed=True, sides=16), grip))
@@ -360,9 +362,9 @@ def frame_of(rng: Rng) -> list[Part]:
         rim = np.column_stack([outline[:, 0] + side * 3.0, np.zeros(140), outline[:, 1]])
         parts.append(Part(tube(rim, w, closed=True, sides=14), material))
         arm = np.array([[5.2, 0, 0.5], [5.4, 1.5, 0.6], [5.3, 8, 0.5], [5.1, 11, -0.6]]) * [side, 1, 1]
-        parts.append(Part(p.wire(p.smooth(arm, 90), 0.8 * w, "gold").mesh, material))
+        parts.append(p.wire(p.smooth(arm, 90), 0.8 * w, material))
     bridge = np.array([[-0.85, 0, 0.3], [0, 0.05, 0.65], [0.85, 0, 0.3]])
-    return [*parts, Part(p.wire(p.smooth(bridge, 30), w, "gold").mesh, material)]
+    return [*parts, p.wire(p.smooth(bridge, 30), w, material)]
 
 
 def rings_of_tubes(rng: Rng) -> list[Part]:

@@ -8,7 +8,7 @@ from eval.synth import palette, shapes
 from eval.synth import pieces as p
 from eval.synth.kinds.kind import Kind, Rng
 from eval.synth.materials import Material
-from eval.synth.mesh import Mesh, Points, ball, brilliant, circle, rotate, scale, shifted, torus, translate
+from eval.synth.mesh import Mesh, Points, at_point, ball, brilliant, circle, rotate, scale, shifted, torus, translate
 from eval.synth.spec import Part, moved, rest
 
 LAID = (45.0, 90.0)
@@ -17,11 +17,6 @@ LAID = (45.0, 90.0)
 def eye(metal: Material, x: float, y: float, size: float = 0.12) -> Part:
     """A ring to hang by, half turned."""
     return Part(torus(size, 0.28 * size, 48, 12), metal, translate(x, y) @ rotate("y", 50))
-
-
-def recast(parts: list[Part], metal: Material, gem: Material | None = None) -> list[Part]:
-    """The same parts, everything called gold in this metal and everything called diamond in this stone."""
-    return [Part(q.mesh, metal if q.material == "gold" else (gem or metal), q.matrix) for q in parts]
 
 
 def pair(rng: Rng, one: list[Part]) -> list[Part]:
@@ -44,14 +39,14 @@ def hoops(rng: Rng) -> list[Part]:
     if how < 0.5:
         one = [p.wire(path, w, metal)]
     elif how < 0.7:
-        one = p.twisted(path, max(w, 0.03), 0.5, "gold", closed=False)
+        one = p.twisted(path, max(w, 0.03), 0.5, metal, closed=False)
     elif how < 0.85:
         bead = ball(max(2 * w, 0.06), 28)
         here, _ = shapes.at_lengths(path, max(4.2 * w, 0.13))
-        one = [Part(bead, "gold", translate(*h[:2], float(h[2]))) for h in here] + [p.wire(path, 0.02, "gold")]
+        one = [Part(bead, metal, at_point(h)) for h in here] + [p.wire(path, 0.02, metal)]
     else:
         one = [Part(shapes.ribbon(path, np.array([0.0, 0.0, 1.0]), max(4 * w, 0.15), 0.05), metal)]
-    return pair(rng, recast(one, metal)) if rng.random() < 0.7 else recast(one, metal)
+    return pair(rng, one) if rng.random() < 0.7 else one
 
 
 def studs(rng: Rng) -> list[Part]:
@@ -59,7 +54,7 @@ def studs(rng: Rng) -> list[Part]:
     metal, size = palette.metal(rng), float(rng.uniform(0.2, 0.5))
     how = rng.random()
     if how < 0.4:
-        one = recast(p.prong_setting(size, "diamond", "gold", int(rng.integers(3, 7))), metal, palette.stone(rng))
+        one = p.prong_setting(size, palette.stone(rng), metal, int(rng.integers(3, 7)))
     elif how < 0.7:
         gem = palette.pearl(rng) if rng.random() < 0.6 else metal
         one = [Part(ball(size, 72), gem, translate(0, 0, size))]
@@ -70,14 +65,9 @@ def studs(rng: Rng) -> list[Part]:
         ]
         one.append(Part(brilliant(0.3 * size), palette.stone(rng), translate(0, 0, 0.2)))
     pin = np.array([[0, 0, 0.12], [0, 0, -0.5], [0, 0, -1.05]])
-    one.append(p.wire(p.smooth(pin, 20), 0.035, "gold"))
-    one = moved(recast_named(one, metal), rotate("x", float(rng.uniform(50, 100))))
+    one.append(p.wire(p.smooth(pin, 20), 0.035, metal))
+    one = moved(one, rotate("x", float(rng.uniform(50, 100))))
     return pair(rng, one)
-
-
-def recast_named(parts: list[Part], metal: Material) -> list[Part]:
-    """Only what is called gold becomes this metal."""
-    return [Part(q.mesh, metal if q.material == "gold" else q.material, q.matrix) for q in parts]
 
 
 def flower(petals: int, depth: float, n: int = 180) -> Points:
@@ -91,7 +81,7 @@ def drops(rng: Rng) -> list[Part]:
     """Ear wires with stones, pearls, bars or leaves under them."""
     metal, h = palette.metal(rng), float(rng.uniform(0.9, 1.7))
     w = float(rng.uniform(0.02, 0.04))
-    one = p.hook(h, w, "gold")
+    one = p.hook(h, w, metal)
     y = 0.05 * h - 4.8 * w
     for _ in range(int(rng.integers(1, 4))):
         size, how = float(rng.uniform(0.16, 0.42)), rng.random()
@@ -110,28 +100,28 @@ def drops(rng: Rng) -> list[Part]:
             y -= 2.6 * size
         elif how < 0.8:
             bar = np.array([[0.0, y, 0], [0.02, y - 2 * size, 0], [0.0, y - 4 * size, 0]])
-            one.append(p.wire(p.smooth(bar, 40), 0.05, "gold"))
+            one.append(p.wire(p.smooth(bar, 40), 0.05, metal))
             y -= 4 * size
         else:
             one.append(Part(torus(size, 0.05, 80, 14), metal, translate(0, y - size)))
             y -= 2 * size
         one.append(eye(metal, 0, y - 0.06, 0.09))
         y -= 0.14
-    return pair(rng, recast_named(one, metal))
+    return pair(rng, one)
 
 
 def tiers(rng: Rng) -> list[Part]:
     """A chandelier: a stud, arcs of wire below it, drops on each, smaller to the sides."""
     metal, gem = palette.metal(rng), palette.stone(rng)
-    one = moved(recast(p.bezel(0.24, "diamond", "gold"), metal, gem), translate(0, 0.3))
+    one = moved(p.bezel(0.24, gem, metal), translate(0, 0.3))
     bead = palette.pearl(rng)
     y = 0.0
     for tier in range(int(rng.integers(2, 4))):
         half = 0.5 + 0.38 * tier
         a = np.linspace(-1.25, 1.25, 80)
         arc = np.column_stack([half * np.sin(a), y - half * np.cos(a) * 0.8, 0 * a])
-        one.append(p.wire(arc, 0.04, "gold"))
-        one.append(p.wire(np.column_stack([0 * a, np.linspace(y + 0.06, y - 0.8 * half, 80), 0 * a]), 0.03, "gold"))
+        one.append(p.wire(arc, 0.04, metal))
+        one.append(p.wire(np.column_stack([0 * a, np.linspace(y + 0.06, y - 0.8 * half, 80), 0 * a]), 0.03, metal))
         for k, at in enumerate(np.linspace(-1.15, 1.15, 5 + 2 * tier)):
             x, low = half * np.sin(at), y - half * np.cos(at) * 0.8
             one.append(eye(metal, x, low - 0.08, 0.07))
@@ -140,7 +130,7 @@ def tiers(rng: Rng) -> list[Part]:
                 Part(shape, bead if k % 2 else gem, translate(x, low - (0.22 if k % 2 else 0.12)) @ rotate("x", -90))
             )
         y -= 0.8 * half + 0.1
-    return pair(rng, recast_named(one, metal))
+    return pair(rng, one)
 
 
 def pendant(rng: Rng) -> list[Part]:
@@ -153,7 +143,7 @@ def pendant(rng: Rng) -> list[Part]:
             Part(shapes.loft(shapes.rounded(0.06, 0.02, 0.7), outline), palette.enamel(rng), translate(0, 0, 0.14))
         )
     elif how < 0.55:
-        one = recast(p.bezel(float(rng.uniform(0.5, 0.9)), "diamond", "gold"), metal, palette.stone(rng))
+        one = p.bezel(float(rng.uniform(0.5, 0.9)), palette.stone(rng), metal)
         one = moved(one, scale(float(rng.uniform(0.6, 1.0)), 1, 1))
     elif how < 0.75:
         one = [
@@ -167,12 +157,11 @@ def pendant(rng: Rng) -> list[Part]:
         if rng.random() < 0.5:
             one = [Part(shapes.loft(shapes.rounded(0.3, 0.12, 0.95), heart), metal)]
         else:
-            one = [p.wire(np.column_stack([heart, 0 * a]), float(rng.uniform(0.04, 0.12)), "gold", closed=True)]
-    one = recast_named(one, metal)
+            one = [p.wire(np.column_stack([heart, 0 * a]), float(rng.uniform(0.04, 0.12)), metal, closed=True)]
     top = max(float(q.points()[:, 1].max()) for q in one)
     one.append(eye(metal, 0, top + 0.08))
-    loop = p.wire(shifted(p.turned(p.drop_loop(0.5, 0.2), 90), 0, top + 0.08), 0.035, "gold", closed=True)
-    return [*one, *recast_named([loop], metal)]
+    loop = p.wire(shifted(p.turned(p.drop_loop(0.5, 0.2), 90), 0, top + 0.08), 0.035, metal, closed=True)
+    return [*one, loop]
 
 
 def locket(rng: Rng) -> list[Part]:
@@ -184,8 +173,8 @@ def locket(rng: Rng) -> list[Part]:
     dome = np.column_stack([size * np.cos(a) ** 0.8, 0.06 + 0.26 * np.sin(a)])
     profile = np.vstack([[[1e-4, 0.0], [size, 0.0], [size, 0.06]], dome[1:-1], [[1e-4, 0.32]]])
     half = shapes.loft(profile, outline)
-    rim = p.twisted(np.column_stack([outline * 0.8 * size, np.full(140, 0.26)]), 0.025, 0.22, "gold")
-    face = [Part(half, metal), *recast(rim, metal)]
+    rim = p.twisted(np.column_stack([outline * 0.8 * size, np.full(140, 0.26)]), 0.025, 0.22, metal)
+    face = [Part(half, metal), *rim]
     face.append(Part(brilliant(0.12), palette.stone(rng), translate(0, 0, 0.34)))
     if rng.random() < 0.5:
         other = moved(
@@ -207,18 +196,16 @@ def brooch(rng: Rng) -> list[Part]:
         turn, length = float(rng.uniform(-75, 75)) + 90, float(rng.uniform(1.2, 2.6))
         bend = float(rng.normal(0, 0.4))
         line = p.smooth(np.array([[0, 0, 0.1], [0.5 * length, bend * 0.5, 0.25], [length, bend, 0.12]]), 50)
-        one = [p.wire(line, 0.045, "gold")]
+        one = [p.wire(line, 0.045, metal)]
         tip = translate(length, bend, 0.12)
         if rng.random() < 0.5:
             one.append(Part(blade(rng, 0.9, 0.38, 0.05), enamel, tip))
         else:
-            one += [
-                Part(q.mesh, q.material, tip @ q.matrix) for q in recast(p.bezel(0.2, "diamond", "gold"), metal, gem)
-            ]
-        parts += moved(recast_named(one, metal), rotate("z", turn))
+            one += [Part(q.mesh, q.material, tip @ q.matrix) for q in p.bezel(0.2, gem, metal)]
+        parts += moved(one, rotate("z", turn))
     parts.append(Part(ball(0.22, 48), palette.pearl(rng), translate(0, 0, 0.2)))
     pin = np.array([[-1.1, -0.3, 0], [0, -0.25, -0.02], [1.1, -0.3, 0]])
-    return [*parts, *recast([p.wire(p.smooth(pin, 30), 0.03, "gold")], metal)]
+    return [*parts, p.wire(p.smooth(pin, 30), 0.03, metal)]
 
 
 def blade(rng: Rng, length: float, width: float, thickness: float) -> Mesh:
@@ -239,7 +226,7 @@ def openwork(rng: Rng) -> list[Part]:
     how = rng.random()
     square = float(rng.choice([2.0, 2.0, 7.0]))
     frame = np.column_stack([shapes.superellipse(square, 1.0, 300) * r, np.zeros(300)])
-    parts = [p.wire(frame, 1.6 * w, "gold", closed=True)]
+    parts = [p.wire(frame, 1.6 * w, metal, closed=True)]
     if how < 0.4:
         pitch = float(rng.uniform(0.28, 0.6))
         for turn in (float(rng.uniform(0, 90)),) * 2:
@@ -247,17 +234,17 @@ def openwork(rng: Rng) -> list[Part]:
                 half = r if square > 3 else float(np.sqrt(max(r * r - k * k, 0)))
                 if half > 0.2:
                     line = np.column_stack([np.linspace(-half, half, 40), np.full(40, k), np.zeros(40)])
-                    parts.append(p.wire(line, w, "gold").moved(rotate("z", turn + (90 if len(parts) % 2 else 0))))
+                    parts.append(p.wire(line, w, metal).moved(rotate("z", turn + (90 if len(parts) % 2 else 0))))
     else:
         n = int(rng.integers(7, 15))
         for lap, size in ((0.36, 0.2), (0.72, 0.25)):
             loop = np.column_stack([shapes.superellipse(2, 1, 90) * size * r, np.zeros(90)])
             curl = p.spiral(1.8, 0.05, size * r, 120)
             for t in p.full_turns(n if lap > 0.5 else n // 2 + 2):
-                shape = p.wire(curl, w, "gold") if how > 0.7 else p.wire(loop, w, "gold", closed=True)
+                shape = p.wire(curl, w, metal) if how > 0.7 else p.wire(loop, w, metal, closed=True)
                 parts.append(shape.moved(rotate("z", t) @ translate(lap * r, 0)))
-        parts += recast(p.bezel(0.2 * r, "diamond", "gold"), palette.metal(rng), palette.stone(rng))
-    return [*recast_named(parts, metal), eye(metal, 0, r + 0.12, 0.16)]
+        parts += p.bezel(0.2 * r, palette.stone(rng), palette.metal(rng))
+    return [*parts, eye(metal, 0, r + 0.12, 0.16)]
 
 
 def rosary(rng: Rng) -> list[Part]:
@@ -278,11 +265,10 @@ def rosary(rng: Rng) -> list[Part]:
     path[:, 2] = sizes
     one = ball(1.0, 64)
     parts = [
-        Part(one, gems[int(rng.integers(4))], translate(*q[:2], float(q[2])) @ scale(float(s)))
-        for q, s in zip(path, sizes, strict=True)
+        Part(one, gems[int(rng.integers(4))], at_point(q) @ scale(float(s))) for q, s in zip(path, sizes, strict=True)
     ]
     smooth = np.vstack([path, path[:1]]) if closed else path
-    return [*parts, *recast([p.wire(p.smooth(smooth, 20 * n), 0.03, "gold")], metal)]
+    return [*parts, p.wire(p.smooth(smooth, 20 * n), 0.03, metal)]
 
 
 KINDS = {

@@ -8,7 +8,7 @@ from eval.synth import palette, shapes
 from eval.synth import pieces as p
 from eval.synth.kinds.kind import Kind, Rng
 from eval.synth.materials import Material
-from eval.synth.mesh import Mesh, ball, brilliant, cabochon, circle, rotate, scale, torus, translate, tube
+from eval.synth.mesh import at_point, ball, brilliant, cabochon, circle, rotate, scale, torus, translate, tube
 from eval.synth.spec import Part, moved
 
 ANY_RING = (14.0, 80.0)
@@ -47,8 +47,7 @@ def halo(rng: Rng) -> list[Part]:
     metal, gem, small = palette.metal(rng), palette.stone(rng), palette.stone(rng)
     parts, top = plain(rng, metal)
     size, tiny = float(rng.uniform(0.22, 0.36)), float(rng.uniform(0.045, 0.075))
-    head = p.prong_setting(size, "diamond", "gold", int(rng.choice([4, 6, 8])))
-    head = [Part(q.mesh, gem if q.material == "diamond" else metal, q.matrix) for q in head]
+    head = p.prong_setting(size, gem, metal, int(rng.choice([4, 6, 8])))
     one, claw = brilliant(tiny), ball(0.35 * tiny, 16)
     for lap in range(int(rng.integers(1, 3))):
         radius = 1.18 * size + 1.1 * tiny + 2.3 * tiny * lap
@@ -69,8 +68,7 @@ def three_stone(rng: Rng) -> list[Part]:
     size, angle, n = float(rng.uniform(0.2, 0.3)), 0.0, int(rng.integers(1, 3))
     for i in range(n + 1):
         here = size * 0.78**i
-        head = p.prong_setting(here, "diamond", "gold", 4)
-        head = [Part(q.mesh, (side if i else gem) if q.material == "diamond" else metal, q.matrix) for q in head]
+        head = p.prong_setting(here, side if i else gem, metal, 4)
         for sign in (-1, 1) if i else (1,):
             parts += moved(headed(head, top - 0.05), rotate("z", sign * np.degrees(angle)))
         angle += (here + 0.78 * here + 0.03) / (top + 0.9 * here) * 1.05
@@ -103,7 +101,7 @@ def rows(rng: Rng, lap: float) -> list[Part]:
     tiny, n = float(rng.uniform(0.05, 0.10)), int(rng.integers(1, 4))
     radius, pitch = float(rng.uniform(0.86, 1.0)), 2.3 * tiny
     wide = n * pitch + 0.1
-    parts = [Part(revolve_band(radius - 0.13, wide, 0.13), metal)]
+    parts = p.band(radius - 0.13, wide, 0.13, metal, 4.0)
     count = int(2 * np.pi * radius / pitch)
     one, claw = brilliant(tiny), ball(0.3 * tiny, 14)
     for i in range(int(count * lap)):
@@ -115,11 +113,6 @@ def rows(rng: Rng, lap: float) -> list[Part]:
                 spot = translate(radius + 0.15 * tiny, 0, z + side * 0.45 * pitch)
                 parts.append(Part(claw, metal, rotate("z", angle + 180 / count) @ spot))
     return pose(rng, parts)
-
-
-def revolve_band(inner: float, width: float, thickness: float) -> Mesh:
-    """The mesh of a plain band."""
-    return p.band(inner, width, thickness, "gold", 4.0)[0].mesh
 
 
 def pave(rng: Rng) -> list[Part]:
@@ -185,7 +178,7 @@ def open_ring(rng: Rng) -> list[Part]:
         a = np.linspace(0.25, 2 * np.pi - 0.25, 220)
         path = np.column_stack([radius * np.cos(a), radius * np.sin(a), 0 * a])
         end = palette.pearl(rng) if rng.random() < 0.6 else metal
-        balls = [Part(ball(2.4 * w, 40), end, translate(*path[i, :2])) for i in (0, -1)]
+        balls = [Part(ball(2.4 * w, 40), end, at_point(path[i])) for i in (0, -1)]
         return pose(rng, [p.wire(path, w, metal), *balls])
     turns = float(rng.uniform(1.6, 4.2))
     a = np.linspace(0, 2 * np.pi * turns, int(160 * turns))
