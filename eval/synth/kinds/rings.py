@@ -133,7 +133,7 @@ def knot(rng: Rng) -> list[Part]:
     parts = []
     for i in range(n):
         phase = turns * a + 2 * np.pi * i / n
-        swell = w * (1.1 + 1.6 * np.exp(-(((a - np.pi + np.pi) % (2 * np.pi) - 0) ** 2) / 0.2))
+        swell = w * (1.1 + 1.6 * np.exp(-(np.minimum(a, 2 * np.pi - a) ** 2) / 0.2))
         r = radius + swell * np.cos(phase)
         path = np.column_stack([r * np.cos(a), r * np.sin(a), 1.5 * swell * np.sin(phase)])
         parts.append(p.wire(path, w, metal, closed=True))
