@@ -16,6 +16,7 @@ from segtile.cli.edit import edit
 from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
+from segtile.cli.models import app as models
 from segtile.cli.run import complain
 from segtile.cli.segment import segment
 from segtile.cli.solar import solar
@@ -49,6 +50,7 @@ for _verb, _examples in _EXAMPLES.items():
     _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile {line}" for line in _examples)
     app.command(epilog=_epilog)(_verb)
 app.add_typer(evaluate, name="eval")
+app.add_typer(models, name="models")
 
 
 def _version(value: bool) -> None:
@@ -70,6 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
         given = sys.argv[1:] if arguments is None else arguments
         code = app(given or ["--help"], prog_name="segtile", standalone_mode=False) or 0
     except _UsageError as e:
+        if type(e).__name__ == "NoArgsIsHelpError":  # a group without a verb: its help, as it stands
+            sys.stderr.write(str(getattr(e, "message", e)).rstrip() + "\n")
+            sys.exit(2)
         complain(str(getattr(e, "format_message", e.__str__)()))
         code = 2
     except (BadInput, WouldOverwrite) as e:

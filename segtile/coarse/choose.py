@@ -14,8 +14,8 @@ from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
 from segtile.types import Box, CoarseMap, FloatArray
 
-#: The catalogue task whose models can look at a whole picture without being told what to look for.
-_TASK = "saliency"
+#: The catalogue's role whose models can look at a whole picture without being told what to look for.
+_ROLE = "coarse"
 
 
 def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "auto") -> CoarseMap:
@@ -53,16 +53,22 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     if plain >= PLAIN_ENOUGH:
         return found
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
-    cards = [card for card in list_cards() if card.task == _TASK and installed(card)] if available_providers() else []
+    cards = _installed() if available_providers() else []
     if not cards:
         note = (
             f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
-            "same: check the result; 'segtile info' says where weights belong."
+            "same: check the result; 'segtile models pull u2net' brings a network, 'segtile models list' shows others."
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
     chosen = network_pass(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
+
+
+def _installed() -> list[ModelCard]:
+    """The networks that may be taken without being named, the best first."""
+    cards = [card for card in list_cards() if card.role == _ROLE and card.auto and installed(card)]
+    return sorted(cards, key=lambda card: -card.auto)
 
 
 def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
@@ -72,7 +78,7 @@ def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
 def _card(name: str) -> ModelCard:
     if name == "net":
         raise BadInput("the embedded network 'net' does not come with this version; use auto, studio or a model's name")
-    known = [card.id for card in list_cards() if card.task == _TASK]
+    known = [card.id for card in list_cards() if card.role == _ROLE]
     if name not in known:
         raise BadInput(f"there is no coarse pass named '{name}'; use auto, studio or one of: {', '.join(known)}")
     return load_card(name)
