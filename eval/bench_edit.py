@@ -6,6 +6,7 @@ Each tile has its own random gain (3 %), offset (3 levels), tilt (2 levels) and 
 
     python -m eval.bench_edit
     python -m eval.bench_edit --poisson 12000      # memory and time of the Poisson merge alone
+    python -m eval.bench_edit --diffmerge 6000     # memory and time of finding a change and merging it
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from eval.bench_merge import peak_over
 from eval.drift_model import ArrayTiles, cut_tiles, drifting, hard_rows, plan_tiles, smaller
 from segtile.edit.cut import cut_rows
+from segtile.edit.diff import diffmerge
 from segtile.edit.harmonise import harmonised
 from segtile.edit.poisson import poisson_rows
 from segtile.edit.pyramid import pyramid_rows
@@ -191,6 +193,33 @@ def poisson_cost(side: int) -> str:
     return "\n".join(lines)
 
 
+def diffmerge_cost(side: int) -> str:
+    """Memory and time of merging a recoloured object back into a square of `side` px, both ways of laying it on."""
+    one = scene(PICTURES[0], side)
+    short = side - one.picture.shape[0]
+    pads = (0, max(0, short)), (0, side - one.picture.shape[1]), (0, 0)
+    before, after = (np.pad(picture, pads, mode="reflect") for picture in (one.picture, one.edited))
+    lines = [
+        f"{side} x {side} px",
+        "| merge | CPU s | wall s | peak MB | changes |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for blend in ("poisson", "feather"):
+        found: list[int] = []
+
+        def work(blend: str = blend, found: list[int] = found) -> None:
+            merged = diffmerge(before, after, blend=blend)
+            found.append(len(merged.boxes))
+            for _ in merged.rows():
+                pass
+
+        start, wall = time.process_time(), time.perf_counter()
+        peak = peak_over(work)
+        spent = f"{time.process_time() - start:.1f} | {time.perf_counter() - wall:.1f}"
+        lines.append(f"| {blend} | {spent} | {'-' if peak is None else f'{peak:.0f}'} | {found[0]} |")
+    return "\n".join(lines)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     built = argparse.ArgumentParser(prog="python -m eval.bench_edit", description=(__doc__ or "").partition("\n\n")[0])
@@ -199,6 +228,7 @@ def parser() -> argparse.ArgumentParser:
     built.add_argument("--overlap", type=int, default=128, help="of neighbours, px (default 128)")
     built.add_argument("--seeds", type=int, default=len(SEEDS), help=f"how many (default {len(SEEDS)})")
     built.add_argument("--poisson", type=int, metavar="PX", help="only the cost of Poisson merging at this side")
+    built.add_argument("--diffmerge", type=int, metavar="PX", help="only the cost of merging a change at this side")
     return built
 
 
@@ -207,6 +237,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.poisson:
         print(poisson_cost(options.poisson))
+        return 0
+    if options.diffmerge:
+        print(diffmerge_cost(options.diffmerge))
         return 0
     scenes = [scene(name, options.long_side) for name in PICTURES]
     seeds = range(1, options.seeds + 1)

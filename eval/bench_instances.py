@@ -4,6 +4,8 @@ One run prints four tables. All scenes are made by numbers (`eval.pieces`) and s
 process, medians of the repeats, on one thread.
 
 * masks: pieces of 200 wavy discs and rings on 8000 x 8000 px, slices of 1024 px; each system in a process of its own.
+  Each gets the pieces as its own adapters make them, SAHI polygons, segtile bits on the frame's grid of bytes; "from
+  bits" counts the making of these as well.
   Peak memory is what merging needs on top of the pieces. "solid" and "ring" are the mean IoU of the best result.
 * fragments: results per object, for objects of 0.25 to 3 slices that each stand alone.
 * neighbours: results for 34 links of a chain whose boxes overlap by 30 %, and for 100 stones inside a box of the same
@@ -229,7 +231,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def print_masks(options: argparse.Namespace) -> None:
     """The table of masks."""
     rows = [
-        masks_apart(system, options.objects, options.side, options.repeats if system == "segtile" else options.peers)
+        masks_apart(
+            system, options.objects, options.side, options.repeats if system.startswith("segtile") else options.peers
+        )
         for system in SYSTEMS
     ]
     ours = rows[0].seconds

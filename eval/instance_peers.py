@@ -6,15 +6,15 @@ An answer is a list of (box, bits inside a window) that is asked object by objec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from eval.pieces import Seen
-from segtile.detected import CropMask, Instance
-from segtile.masks.crop import intersection_area, iou
+from segtile.detected import CropMask, Detections, Instance
+from segtile.masks.crop import aligned, intersection_area, iou
 from segtile.masks.rle import encode
 from segtile.merge.instances import fuse
 from segtile.types import BoolArray, Box, FloatArray, Tile
@@ -28,8 +28,11 @@ class Prepared:
     crops: Callable[[Any], tuple[FloatArray, Callable[[int, Box], BoolArray]]]
 
 
-def segtile(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
-    """`segtile.merge.instances.fuse` with its defaults."""
+def segtile(seen: Seen, tiles: Sequence[Tile], frame: Box, *, from_bits: bool = False) -> Prepared:
+    """`segtile.merge.instances.fuse` with its defaults, on masks as `segtile.slicing.place` lays them."""
+
+    def placed() -> Detections:
+        return replace(seen.pieces, masks=tuple(aligned(mask) for mask in seen.pieces.masks or ()))
 
     def crops(found: Sequence[Instance]) -> tuple[FloatArray, Callable[[int, Box], BoolArray]]:
         def draw(i: int, box: Box) -> BoolArray:
@@ -41,7 +44,15 @@ def segtile(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
 
         return np.array([i.box for i in found], np.float32), draw
 
-    return Prepared(lambda: fuse(seen.pieces, tiles, ["object"], frame=frame), crops)
+    if from_bits:
+        return Prepared(lambda: fuse(placed(), tiles, ["object"], frame=frame), crops)
+    laid = placed()
+    return Prepared(lambda: fuse(laid, tiles, ["object"], frame=frame), crops)
+
+
+def segtile_from_bits(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
+    """The same with the placing of its masks timed too."""
+    return segtile(seen, tiles, frame, from_bits=True)
 
 
 def sahi(seen: Seen, tiles: Sequence[Tile], frame: Box, *, from_bits: bool = False) -> Prepared:
@@ -79,7 +90,7 @@ def sahi(seen: Seen, tiles: Sequence[Tile], frame: Box, *, from_bits: bool = Fal
 
 
 def sahi_from_bits(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
-    """The same with the making of its polygons timed too: from the bits that a model gives, as ours."""
+    """The same with the making of its polygons timed too: from the bits that a model gives, as "segtile from bits"."""
     return sahi(seen, tiles, frame, from_bits=True)
 
 
@@ -119,6 +130,7 @@ def supervision(seen: Seen, tiles: Sequence[Tile], frame: Box) -> Prepared:
 
 SYSTEMS: dict[str, Callable[[Seen, Sequence[Tile], Box], Prepared]] = {
     "segtile": segtile,
+    "segtile from bits": segtile_from_bits,
     "sahi": sahi,
     "sahi from bits": sahi_from_bits,
     "supervision": supervision,

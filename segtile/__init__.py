@@ -18,6 +18,9 @@ _PUBLIC = {
     "DetectionResult": "segtile.detection",
     "Instance": "segtile.detected",
     "plan_grid": "segtile.cutout",
+    "diffmerge": "segtile.edit.diff",
+    "DiffMerge": "segtile.edit.merged",
+    "Edited": "segtile.edit.edited",
     "Recipe": "segtile.recipe",
     "load_recipe": "segtile.recipe",
     "open_raster": "segtile.raster",
@@ -31,7 +34,7 @@ _PUBLIC = {
 }
 
 # packages that are called by their own name; always the package, so that what is in it can be reached as well
-_CALLED = ("solar",)
+_CALLED = ("edit", "solar")
 
 __all__ = ["__version__", *_CALLED, *sorted(_PUBLIC)]
 

@@ -6,6 +6,10 @@ from segtile.cutout import plan_grid as plan_grid
 from segtile.detect import detect as detect
 from segtile.detected import Instance as Instance
 from segtile.detection import DetectionResult as DetectionResult
+from segtile.edit.diff import diffmerge as diffmerge
+from segtile.edit.edited import Edited as Edited
+from segtile.edit.job import edit as edit
+from segtile.edit.merged import DiffMerge as DiffMerge
 from segtile.errors import SegtileError as SegtileError
 from segtile.raster import open_raster as open_raster
 from segtile.recipe import Recipe as Recipe

@@ -6,6 +6,8 @@ lacks is mirrored at its right and lower border and cut off again.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -104,14 +106,35 @@ class TorchEdit:
             raise ModelError(f"{self.name} failed to run: {str(error).strip().splitlines()[0]}") from error
 
 
-def open_edit(model: str, device: str = "auto") -> OnnxEdit:
-    """An editing model by the path of its graph or by its name in the catalogue.
+def open_edit(model: Any, device: str = "auto") -> Callable[..., Array]:
+    """An editing model as a callable.
+
+    Args:
+        model: the path of an ONNX graph, a catalogue name, a `torch.nn.Module`, or a callable, which is given back.
+        device: "auto", "cpu", "cuda" or "cuda:N", for graphs and modules.
 
     Raises:
         BackendMissing: onnxruntime is not installed.
-        BadInput: the catalogue's model of that name is no editing model.
-        ModelError: there is no such file or name, its weights are missing, or it is no image-to-image graph.
+        BadInput: the catalogue's model of that name is no editing model, or `model` is none of these.
+        ModelError: there is no such file or name, its weights are missing, or it is no image-to-image model.
     """
+    if isinstance(model, str | os.PathLike):
+        return open_graph(os.fspath(model), device)
+    torch = sys.modules.get("torch")  # who has a module has imported it
+    if torch is not None and isinstance(model, torch.nn.Module):
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return TorchEdit(model, device=device)
+    if callable(model):
+        return model
+    raise BadInput(
+        f"a {type(model).__name__} is no editing model: give an ONNX file, a catalogue name, a torch module or a "
+        "callable from tile to tile"
+    )
+
+
+def open_graph(model: str, device: str = "auto") -> OnnxEdit:
+    """An ONNX editing model by the path of its graph or by its name in the catalogue; raises as `open_edit`."""
     path = Path(model)
     if path.suffix.lower() == ".onnx":
         if not path.is_file():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,9 +12,8 @@ import typer
 
 from segtile.cli import options as o
 from segtile.cli.progress import shown
-from segtile.cli.run import log_to_stderr, make_folder, print_line
-from segtile.errors import BadInput, WouldOverwrite
-from segtile.resources import peak_rss_mb
+from segtile.cli.run import log_to_stderr, one_picture, print_line, target_is_due, warn
+from segtile.resources import Clock, peak_rss_mb
 
 if TYPE_CHECKING:
     from segtile.backends.image_ops import OnnxEdit
@@ -32,6 +29,7 @@ class Blend(StrEnum):
     pyramid = "pyramid"
     cut = "cut"
     poisson = "poisson"
+    poisson_exact = "poisson-exact"
 
 
 class Context(StrEnum):
@@ -45,45 +43,69 @@ class Drift(StrEnum):
     """Values of --drift."""
 
     auto = "auto"
+    mix = "mix"
     none = "none"
 
 
-_TILE = 1024
+Result = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The result: png, tif or webp.")]
+Model = Annotated[str, typer.Option(metavar="OP.onnx|NAME", help="Image-to-image graph, or a catalogue name.")]
+BlendChoice = Annotated[
+    Blend, typer.Option("--blend", metavar="HOW", help="linear, cosine, pyramid, cut, poisson, poisson-exact.")
+]
+LinearLight = Annotated[bool, typer.Option("--linear-light", help="Blend in linear light.")]
+ContextChoice = Annotated[Context, typer.Option("--context", help="Halos: original, or finished tiles.")]
+TileSide = Annotated[int | None, typer.Option("--tile", help="Side in px.", show_default="the model's, or 1024")]
+Halo = Annotated[int, typer.Option("--halo", min=0, metavar="PX", help="Context around what is kept.")]
+Feather = Annotated[
+    int | None,
+    typer.Option("--feather", min=0, metavar="PX", help="Blended beyond a core.", show_default="32; 0 if sequential"),
+]
+OnlyChanges = Annotated[bool, typer.Option("--only-changes", help="Leave what was not changed to the bit.")]
+DriftChoice = Annotated[Drift, typer.Option("--drift", help="Even out colours; mix: 3 x 3.")]
+Reference = Annotated[bool, typer.Option("--reference/--no-reference", help="Hold to the original's colours.")]
+Device = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, metavar="N", help="Tiles at once.")]
+Batch = Annotated[int, typer.Option("--batch", min=1, metavar="N", help="Tiles a call of the model.")]
+HeatMap = Annotated[Path | None, typer.Option("--heat-map", metavar="PNG", help="Draw where tiles disagree.")]
 
 
 def edit(
     photo: o.Photo,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The result: png, tif or webp.")],
-    model: Annotated[str, typer.Option(metavar="OP.onnx|NAME", help="Image-to-image graph, or a catalogue name.")],
-    blend: Annotated[Blend, typer.Option(help="How tiles are put together.")] = Blend.linear,
-    context: Annotated[
-        Context, typer.Option(help="Show each tile the original, or its finished neighbours.")
-    ] = Context.none,
+    output: Result,
+    model: Model,
+    blend: BlendChoice = Blend.linear,
+    linear_light: LinearLight = False,
+    context: ContextChoice = Context.none,
     grid: o.GridChoice = o.GridKind.uniform,
-    tile: Annotated[int | None, typer.Option(help="Tile side in px.", show_default="the model's, or 1024")] = None,
-    halo: Annotated[int, typer.Option(min=0, help="Context around what is kept of a tile, px.")] = 64,
-    feather: Annotated[
-        int | None,
-        typer.Option(min=0, help="Px beyond a core that are blended.", show_default="32; 0 if sequential"),
-    ] = None,
-    drift: Annotated[Drift, typer.Option(help="Even out how tiles differ in colour.")] = Drift.auto,
-    reference: Annotated[
-        bool, typer.Option("--reference/--no-reference", help="Hold unchanged parts to the original's colours.")
-    ] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    threads: Annotated[int, typer.Option(min=1, help="Tiles at once.")] = 1,
-    file_format: Annotated[
-        o.Format | None, typer.Option("--format", help="File format.", show_default="by the ending")
-    ] = None,
+    tile: TileSide = None,
+    halo: Halo = 64,
+    feather: Feather = None,
+    drift: DriftChoice = Drift.auto,
+    reference: Reference = True,
+    only_changes: OnlyChanges = False,
+    batch: Batch = 1,
+    threads: Threads = 1,
+    device: Device = "auto",
+    heat_map: HeatMap = None,
+    file_format: o.FileFormat = None,
     bits: o.BitsChoice = o.Bits.auto,
     overwrite: o.Overwrite = False,
+    skip_existing: o.SkipExisting = False,
     as_json: o.Json = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Run an image-to-image model over a picture of any size; profile, dpi, EXIF and depth as the input's."""
+    """Run an image-to-image model over a picture; profile, dpi, EXIF and depth as the input's."""
+    from segtile.edit.written import format_of
+
     log_to_stderr(verbose)
-    kind = _checked(photo, output, file_format, overwrite)
+    saving = {"format": format_of(output, None if file_format is None else file_format.value), "bits": bits.depth}
+    due = target_is_due([photo], output, overwrite=overwrite, skip_existing=skip_existing)
+    if heat_map is not None:
+        inputs = [photo, output]
+        due = target_is_due(inputs, heat_map, overwrite=overwrite, skip_existing=skip_existing) or due
+    if not due:
+        return
     settings: dict[str, Any] = {
         "tile": tile,
         "halo": halo,
@@ -91,76 +113,60 @@ def edit(
         "grid": grid.value,
         "blend": blend.value,
         "context": context.value,
+        "batch": batch,
+        "only_changes": only_changes,
+        "linear_light": linear_light,
         "drift": drift.value,
         "reference": reference,
         "threads": threads,
     }
-    row = _run(photo, output, model, device, settings, {"format": kind, "bits": bits.depth}, overwrite, quiet)
-    if as_json:
-        print_line(json.dumps(row, ensure_ascii=False))
-        return
-    memory = f", peak {row['peak_rss_mb']:.0f} MB" if row["peak_rss_mb"] is not None else ""
-    width, height = row["size"]
-    seams = {name: "-" if value is None else f"{value:.2f}" for name, value in row["seams"].items()}
-    print_line(
-        f"{output}: {width}x{height} in {row['seconds']:.1f} s, {row['tiles']} tiles, {blend.value}{memory}; "
-        f"across tile borders against inside: step {seams['grad']} (without them {seams['grad_undisturbed']}), "
-        f"slow ramp {seams['ramp']} ({seams['ramp_undisturbed']})"
-    )
-
-
-def _checked(photo: Path, output: Path, file_format: o.Format | None, overwrite: bool) -> str:
-    """The format to write, once it is sure that the target can be written."""
-    from segtile.edit.written import format_of
-    from segtile.export.atomic import check_target
-
-    kind = format_of(output, None if file_format is None else file_format.value)
-    if output.resolve() == photo.resolve():
-        raise BadInput(f"{output} is the picture to be read: choose another name for the result")
-    if output.exists() and not overwrite:
-        raise WouldOverwrite(f"{output} exists already: give --overwrite to replace it")
-    make_folder(output.parent)
-    check_target(output, overwrite=overwrite)
-    return kind
+    with one_picture(photo, as_json):
+        row = _run(photo, output, heat_map, model, device, settings, saving, overwrite or skip_existing, quiet)
+    print_line(json.dumps(row, ensure_ascii=False) if as_json else _summary(row))
 
 
 def _run(
     photo: Path,
     output: Path,
+    heat_map: Path | None,
     model: str,
     device: str,
     settings: dict[str, Any],
     saving: dict[str, Any],
-    overwrite: bool,
+    replace: bool,
     quiet: bool,
 ) -> dict[str, Any]:
     """Edit, write, look at the seams; returns what --json prints."""
-    from segtile.backends.image_ops import open_edit
-    from segtile.edit.engine import edit_tiled
+    from segtile.backends.image_ops import open_graph
+    from segtile.edit.job import edit as run_edit
 
-    start = time.perf_counter()
-    operator = open_edit(model, device)
-    settings = {**settings, "tile": settings["tile"] or min(operator.input_size or (_TILE, _TILE))}
-    with (
-        shown(photo.name, quiet) as progress,
-        edit_tiled(photo, operator, scale=operator.scale, on_progress=progress, **settings) as edited,
-    ):
-        report = edited.save(output, overwrite=overwrite, on_progress=progress, **saving)
-        seams = edited.seams(progress)
-        warnings = tuple(dict.fromkeys((*edited.warnings, *report.warnings)))
-        for sentence in (*warnings, *([seams.warning] if seams.warning else [])):
-            sys.stderr.write(f"segtile: warning: {photo.name}: {' '.join(sentence.split())}\n")
-        return _row(photo, output, operator, edited, seams, time.perf_counter() - start, warnings)
+    clock = Clock()
+    with clock.stage("total"), shown(photo.name, quiet) as progress:
+        with clock.stage("model"):
+            operator = open_graph(model, device)
+        with clock.stage("edit"):
+            edited = run_edit(photo, operator, on_progress=progress, **settings)
+        with edited:
+            with clock.stage("write"):
+                report = edited.save(output, overwrite=replace, on_progress=progress, **saving)
+            with clock.stage("seams"):
+                seams = edited.seams(progress)
+                if heat_map is not None:
+                    _draw(edited, heat_map, replace)
+            warnings = tuple(dict.fromkeys((*edited.warnings, *report.warnings)))
+            row = _row(photo, output, operator, edited, seams, warnings)
+    warn(photo, (*warnings, *([seams.warning] if seams.warning else [])))
+    return {**row, "blend": settings["blend"], "seconds": clock.seconds, "peak_rss_mb": peak_rss_mb(), "error": None}
+
+
+def _draw(edited: Edited, target: Path, replace: bool) -> None:
+    from segtile.export import write_picture
+
+    write_picture(edited.heat_map(), target, overwrite=replace)
 
 
 def _row(
-    photo: Path,
-    output: Path,
-    operator: OnnxEdit,
-    edited: Edited,
-    seams: SeamCheck,
-    seconds: float,
-    warnings: tuple[str, ...],
+    photo: Path, output: Path, operator: OnnxEdit, edited: Edited, seams: SeamCheck, warnings: tuple[str, ...]
 ) -> dict[str, Any]:
     """What --json prints: figures that mean nothing here (no borders, no overlap) are null."""
     figures = {
@@ -174,17 +180,32 @@ def _row(
         "overlap_p99": seams.overlap_p99,
         "drift": seams.drift,
     }
+    plan = edited.plan
     return {
         "input": str(photo),
         "output": str(output),
         "size": [edited.width, edited.height],
+        "tiles": {"planned": len(plan.tiles), "run": len(plan.tiles), "uniform": plan.tiles_uniform},
         "model": operator.name,
         "scale": float(operator.scale),
-        "grid": edited.plan.kind,
-        "tiles": len(edited.plan.tiles),
+        "grid": plan.kind,
+        "coarse": plan.coarse,
         "seams": {name: round(value, 4) if math.isfinite(value) else None for name, value in figures.items()},
         "seam_warning": seams.warning,
-        "seconds": round(seconds, 3),
-        "peak_rss_mb": peak_rss_mb(),
         "warnings": list(warnings),
     }
+
+
+def _summary(row: dict[str, Any]) -> str:
+    """One line for people."""
+    memory = f", peak {row['peak_rss_mb']:.0f} MB" if row["peak_rss_mb"] is not None else ""
+    stages = " ".join(f"{name} {value:.1f}" for name, value in row["seconds"].items() if name != "total")
+    width, height = row["size"]
+    seams = {name: "-" if value is None else f"{value:.2f}" for name, value in row["seams"].items()}
+    tiles = row["tiles"]
+    return (
+        f"{row['output']}: {width}x{height} in {row['seconds']['total']:.1f} s ({stages}), "
+        f"{tiles['planned']} tiles, uniform {tiles['uniform']}, {row['model']} + {row['blend']}{memory}; "
+        f"across tile borders against inside: step {seams['grad']} (without them {seams['grad_undisturbed']}), "
+        f"slow ramp {seams['ramp']} ({seams['ramp_undisturbed']})"
+    )

@@ -55,6 +55,7 @@ GridChoice = Annotated[GridKind, typer.Option("--grid", help="The tile plan.")]
 Solar = Annotated[bool, typer.Option("--solar/--no-solar", help="Solar channels for refiners that take them.")]
 Threads = Annotated[int, typer.Option(min=0, help="Tiles at once; 0: as cores and memory allow.")]
 FormatChoice = Annotated[Format, typer.Option("--format", help="File format.")]
+FileFormat = Annotated[Format | None, typer.Option("--format", help="File format.", show_default="by the ending")]
 BitsChoice = Annotated[Bits, typer.Option("--bits", help="Bits per channel; auto: as the input.")]
 Crop = Annotated[
     int | None,

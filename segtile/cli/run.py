@@ -7,13 +7,14 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from segtile.cli.pictures import Job
 from segtile.cli.progress import shown
-from segtile.errors import SegtileError, WriteError
+from segtile.errors import BadInput, SegtileError, WouldOverwrite, WriteError
 from segtile.manifest import append_row, failed_row, row_of
 from segtile.types import CutoutResult, Progress
 
@@ -57,9 +58,61 @@ def run(
         row = row_of(result)
         append_row(out, row)
         print_line(json.dumps(row, ensure_ascii=False) if as_json else summary(result))
-        for sentence in result.warnings:
-            sys.stderr.write(f"segtile: warning: {job.source.name}: {sentence}\n")
+        warn(job.source, result.warnings)
     return 1 if failed else 0
+
+
+@contextmanager
+def one_picture(source: Path, as_json: bool) -> Iterator[None]:
+    """Around the work of a verb with one picture: a failure of it, which exits with 1, gets its row with --json too.
+
+    Raises:
+        SegtileError: what the block raised; one that says so where memory ran out.
+    """
+    try:
+        yield
+    except (BadInput, WouldOverwrite):
+        raise
+    except (SegtileError, MemoryError) as e:
+        sentence = str(e) or "out of memory"
+        if as_json:
+            print_line(json.dumps(failed_row(str(source), sentence), ensure_ascii=False))
+        raise (e if isinstance(e, SegtileError) else SegtileError(f"{source}: {sentence}")) from None
+
+
+def warn(source: Path, sentences: tuple[str, ...]) -> None:
+    """Warnings about a picture, on stderr."""
+    for sentence in sentences:
+        sys.stderr.write(f"segtile: warning: {source.name}: {' '.join(sentence.split())}\n")
+
+
+def target_is_due(inputs: list[Path], target: Path, *, overwrite: bool, skip_existing: bool) -> bool:
+    """Whether the one file of a verb has to be made; its folder is made, and it is tried that it can be written.
+
+    Args:
+        inputs: the pictures that are read.
+        target: the file.
+        overwrite: replace it if it exists.
+        skip_existing: leave it if it exists.
+
+    Raises:
+        BadInput: the target is one of the inputs, or both options were given.
+        WouldOverwrite: it exists and neither was given.
+        WriteError: it cannot be written there.
+    """
+    from segtile.export.atomic import check_target
+
+    if overwrite and skip_existing:
+        raise BadInput("--overwrite and --skip-existing exclude each other")
+    if target.resolve() in {path.resolve() for path in inputs}:
+        raise BadInput(f"{target} is a picture to be read: choose another name for the result")
+    if target.exists() and not overwrite:
+        if skip_existing:
+            return False
+        raise WouldOverwrite(f"{target} exists already: give --overwrite to replace it or --skip-existing")
+    make_folder(target.parent)
+    check_target(target, overwrite=overwrite)
+    return True
 
 
 def make_folder(folder: Path) -> None:

@@ -30,6 +30,8 @@ Floats = npt.NDArray[np.float64]
 CUT_OFF = 6.0
 _CLIPPED = 252 / 255
 _LEAST, _MOST = 0.8, 1.25  # a gain beyond these is no drift
+# Delta E from which a tile that shares nothing with another is taken to lie inside a change: drift hardly goes as far.
+_ALONE = 12.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,8 @@ def fit_drift(
             the picture's mean may be a little off.
         tilt: let corrections run linearly over a tile.
         mix: let channels mix (3x3); else each has a gain of its own.
-        limit: the most that a tile's mean may be moved, delta E; a larger change is taken for wanted, and is scaled
-            down to this.
+        limit: the most that a tile's mean may be moved, delta E; a larger correction is scaled down to this. One of
+            more than 12 is dropped where no overlap speaks for it: then the tile may lie inside a wanted change.
         on_progress: called as on_progress(tiles, all tiles, "compare").
 
     Returns:
@@ -105,7 +107,8 @@ def fit_drift(
     terms = Terms(cells, [t.read for t in tiles.tiles], wanted, tilt, mix)
     found = terms.solve()
     matrix, offset, tilts = terms.parts(found)
-    notes = _limited(cells, matrix, offset, tilts, limit)
+    held = {k for i, j, _ in terms.pairs for k in (i, j)}
+    notes = _limited(cells, matrix, offset, tilts, limit, held)
     changed = None
     if wanted is not None:
         corrected = [apply(t.mean, matrix[k], offset[k], tilts[k], terms.at[k]) for k, t in enumerate(cells.tiles)]
@@ -170,9 +173,11 @@ def _shift(mean: FloatArray, matrix: Floats, offset: Floats) -> float:
     return float(distance(middle @ matrix + offset, middle)[0])
 
 
-def _limited(cells: Cells, matrix: Floats, offset: Floats, tilts: Floats, limit: float) -> tuple[str, ...]:
-    """Scale down, in place, what is more than drift can be; says so."""
-    eye, many = np.eye(matrix.shape[1]), []
+def _limited(
+    cells: Cells, matrix: Floats, offset: Floats, tilts: Floats, limit: float, held: set[int]
+) -> tuple[str, ...]:
+    """Scale down or drop, in place, what is more than drift can be; says so. `held` tiles overlap with others."""
+    eye, many, left = np.eye(matrix.shape[1]), [], []
     for k, tile in enumerate(cells.tiles):
         shift = _shift(tile.mean, matrix[k], offset[k])
         gains = np.diag(matrix[k])
@@ -181,17 +186,27 @@ def _limited(cells: Cells, matrix: Floats, offset: Floats, tilts: Floats, limit:
             share = min(share, (_MOST - 1) / (gains.max() - 1))
         if gains.min() < _LEAST:
             share = min(share, (1 - _LEAST) / (1 - gains.min()))
-        if share < 1:
+        if k not in held and shift > _ALONE:
+            share = 0.0
+            left.append(tile.index)
+        elif share < 1:
             many.append(tile.index)
+        if share < 1:
             matrix[k] = eye + share * (matrix[k] - eye)
             offset[k] *= share
             tilts[k] *= share
-    if not many:
-        return ()
-    return (
-        f"{len(many)} of {len(cells.tiles)} tiles differ in colour by more than {limit:g} delta E or a quarter in "
-        f"contrast (the first is tile {many[0]}); that is more than drift, and only part of it was corrected",
-    )
+    notes: tuple[str, ...] = ()
+    if many:
+        notes += (
+            f"{len(many)} of {len(cells.tiles)} tiles differ in colour by more than {limit:g} delta E or a quarter in "
+            f"contrast (the first is tile {many[0]}); that is more than drift, and only part of it was corrected",
+        )
+    if left:
+        notes += (
+            f"{len(left)} of {len(cells.tiles)} tiles differ from the original by more than {_ALONE:g} delta E all "
+            f"over (the first is tile {left[0]}): that was taken for wanted and left as it is",
+        )
+    return notes
 
 
 def _everywhere(cells: Cells, given: FloatArray) -> bool:

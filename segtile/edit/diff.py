@@ -3,103 +3,28 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from segtile.edit.change import AREA, CELL, SEED, CellSums, Change, change_of, find_change
-from segtile.edit.light import to_dtype
 from segtile.edit.membrane import harmonic
-from segtile.edit.registration import Registration, register
-from segtile.edit.tiles import Rows
+from segtile.edit.merged import DiffMerge, read_moved
+from segtile.edit.registration import register
 from segtile.edit.tone import Tone, fit_tone
 from segtile.errors import BadInput
 from segtile.raster.open import PictureSource, open_raster
-from segtile.types import Array, Box, FloatArray, Progress, Raster, no_progress
+from segtile.types import Box, FloatArray, Progress, Raster, no_progress
 
 #: How a change is laid on: with the surface that takes it to its surroundings, or faded out at its border.
 BLENDS = ("poisson", "feather")
 _ROWS = 512
 _MUCH = 0.6
-_LANCZOS = 4  # px beyond a window that resampling reads
 
 
-@dataclass(frozen=True)
-class DiffMerge:
-    """What was found, and the merged picture by rows.
-
-    `boxes` are the changes, in px, largest first; `membrane` (rows, columns, bands) float32 on the cells is what
-    Poisson merging adds to them (None: feathered). `warnings` are sentences for the user. Both rasters must stay open
-    while rows are read.
-    """
-
-    original: Raster
-    edited: Raster
-    change: Change
-    registration: Registration
-    boxes: tuple[Box, ...]
-    membrane: FloatArray | None
-    aligned: bool
-    warnings: tuple[str, ...]
-
-    def rows(self, on_progress: Progress = no_progress) -> Rows:
-        """(y0, rows) in the original's stored colours and depth, top to bottom; px outside the reach are its own."""
-        info = self.original.info
-        for y0 in range(0, info.height, _ROWS):
-            on_progress(y0, info.height, "merge")
-            y1 = min(y0 + _ROWS, info.height)
-            rows = self.original.strip(y0, y1)
-            for box in self._spans(y0, y1):
-                self._lay(rows[box.y0 - y0 : box.y1 - y0, box.x0 : box.x1], box)
-            yield y0, rows
-        on_progress(info.height, info.height, "merge")
-
-    def picture(self) -> Array:
-        """The whole merged picture, (h, w, bands); for pictures that fit in memory."""
-        return np.concatenate([part for _, part in self.rows()])
-
-    def _spans(self, y0: int, y1: int) -> list[Box]:
-        """Boxes that hold all of the reach in some rows, a cell row at a time joined where columns are the same."""
-        top, bottom = y0 // CELL, -(-y1 // CELL)
-        part = self.change.reach[top:bottom]
-        columns = np.flatnonzero(part.any(axis=0))
-        if not len(columns):
-            return []
-        found = []
-        for run in np.split(columns, np.flatnonzero(np.diff(columns) > 16) + 1):
-            lines = np.flatnonzero(part[:, run[0] : run[-1] + 1].any(axis=1))
-            cells = Box(int(run[0]), top + int(lines[0]), int(run[-1]) + 1, top + int(lines[-1]) + 1)
-            px = Box(cells.x0 * CELL, cells.y0 * CELL, cells.x1 * CELL, cells.y1 * CELL)
-            found.append(px & Box(0, y0, self.original.info.width, y1))
-        return found
-
-    def _lay(self, under: Array, box: Box) -> None:
-        """Lay the change on a box of the original, in place."""
-        share = self._share(box)
-        top = float(np.iinfo(under.dtype).max)
-        before = under.astype(np.float32) / np.float32(top)
-        after = to_dtype(read_moved(self.edited, box, self._move()), np.dtype(np.float32))
-        after = self.change.tone.inverse()(after)
-        if self.membrane is not None:
-            after = after + _bilinear(self.membrane, box)
-        mixed = before + share[..., None] * (after - before)
-        levels = np.clip(np.rint(mixed * np.float32(top)), 0, top).astype(under.dtype)
-        np.copyto(under, levels, where=share[..., None] > 0)
-
-    def _move(self) -> tuple[float, float]:
-        return (self.registration.dx, self.registration.dy) if self.aligned else (0.0, 0.0)
-
-    def _share(self, box: Box) -> FloatArray:
-        """The edit's part, (h, w) float32: 1 over the core, fading to 0 within the reach."""
-        core = self.change.core.astype(np.uint8)
-        cells = np.zeros((*core.shape, 1), np.float32)
-        for width, value in ((5, 0.5), (3, 1.0)):
-            cells[cv2.dilate(core, np.ones((width, width), np.uint8)) > 0] = value
-        return _bilinear(cells, box)[..., 0]
-
-
-def diff_merge(
+def diffmerge(
     original: PictureSource,
     edited: PictureSource,
     *,
@@ -125,7 +50,8 @@ def diff_merge(
         on_progress: called with the stage "compare".
 
     Returns:
-        The change and the rows of the merged picture.
+        The change and the merged picture: `.array`, `.save(path)`, `.rows()`, `.boxes`. Close it, or use it in a with
+        statement: it holds both pictures open.
 
     Raises:
         BadInput: pictures of two sizes or kinds, an edit that is shifted (without `align`), scaled or warped, or a
@@ -136,7 +62,21 @@ def diff_merge(
         raise BadInput(f"a change is merged by {' or '.join(BLENDS)}, not {blend!r}")
     if not threshold > 0 or area < 1:
         raise BadInput(f"a change is at least {threshold} delta E over {area} px: give numbers above 0")
-    before, after = open_raster(original), open_raster(edited)
+    with ExitStack() as opened:
+        before = open_raster(original)
+        if before is not original:
+            opened.callback(before.close)
+        after = open_raster(edited)
+        if after is not edited:
+            opened.callback(after.close)
+        found = _found(before, after, blend, align, threshold, area, on_progress)
+        opened.pop_all()  # the result reads them
+    return found
+
+
+def _found(
+    before: Raster, after: Raster, blend: str, align: bool, threshold: float, area: int, on_progress: Progress
+) -> DiffMerge:
     warnings = _fitting(before, after)
     found = register(before, after)
     if found.warped:
@@ -158,16 +98,9 @@ def diff_merge(
             f"{100 * change.share:.0f} % of {_name(after)} differs from the original: little of that is left to "
             "merge into, and its global change of tone cannot be told",
         )
-    return DiffMerge(
-        before,
-        after,
-        change.found,
-        found,
-        _boxes(change.found, before.info.frame),
-        change.membrane() if blend == "poisson" else None,
-        aligned,
-        warnings,
-    )
+    membrane = change.membrane() if blend == "poisson" else None
+    boxes = _boxes(change.found, before.info.frame)
+    return DiffMerge(before, after, change.found, found, boxes, membrane, aligned, warnings)
 
 
 @dataclass(frozen=True)
@@ -215,44 +148,6 @@ def _compare(
         inside[max(inner.y0, 0) : max(inner.y1, 0), max(inner.x0, 0) : max(inner.x1, 0)] = True
         found = change_of(found.core & inside, found.tone, found.threshold)
     return _Compared(found, sums)
-
-
-def read_moved(raster: Raster, box: Box, move: tuple[float, float]) -> Array:
-    """A box of a picture whose content lies `move` px (x, y) too far; beyond its border the last px is repeated.
-
-    Returns:
-        (h, w, bands) stored values; resampled (Lanczos) where the move is not whole.
-    """
-    dx, dy = (round(v) if abs(v - round(v)) < 0.1 else v for v in move)
-    if not dx and not dy:
-        return raster.native(box)
-    whole = math.floor(dx), math.floor(dy)
-    pad = 0 if whole == (dx, dy) else _LANCZOS
-    wanted = box.shift(*whole)
-    wanted = Box(wanted.x0 - pad, wanted.y0 - pad, wanted.x1 + pad, wanted.y1 + pad)
-    frame = raster.info.frame
-    xs = np.clip(np.arange(wanted.x0, wanted.x1), 0, frame.width - 1)
-    ys = np.clip(np.arange(wanted.y0, wanted.y1), 0, frame.height - 1)
-    inside = Box(int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1)
-    part = raster.native(inside)[ys - inside.y0][:, xs - inside.x0]
-    if not pad:
-        return part
-    shift = np.array([[1, 0, dx - whole[0]], [0, 1, dy - whole[1]]], np.float32)
-    size = part.shape[1], part.shape[0]
-    moved = cv2.warpAffine(part, shift, size, flags=cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP)
-    return np.asarray(moved).reshape(part.shape)[pad:-pad, pad:-pad]
-
-
-def _bilinear(cells: FloatArray, box: Box) -> FloatArray:
-    """A map on cells at full size over a box, (h, w, bands) float32."""
-    top, left = box.y0 // CELL - 1, box.x0 // CELL - 1
-    bottom, right = -(-box.y1 // CELL) + 1, -(-box.x1 // CELL) + 1
-    rows = np.clip(np.arange(top, bottom), 0, cells.shape[0] - 1)
-    columns = np.clip(np.arange(left, right), 0, cells.shape[1] - 1)
-    part = cells[rows[:, None], columns[None]]
-    size = (right - left) * CELL, (bottom - top) * CELL
-    big = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR).reshape(size[1], size[0], -1)
-    return np.asarray(big[box.shift(-left * CELL, -top * CELL).slices], np.float32)
 
 
 def _boxes(change: Change, frame: Box) -> tuple[Box, ...]:

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segtile.edit.blend import blend_of
+from segtile.edit.only_changes import keep_changes
 from segtile.edit.plan import EditPlan
 from segtile.edit.source import Source, scaled_rows
-from segtile.edit.store import TileStore
+from segtile.edit.store import TileStore, whole_store
 from segtile.edit.tiles import Rows, RowSource
 from segtile.edit.written import write_rows
+from segtile.errors import BadInput
 from segtile.export.options import ExportReport
-from segtile.types import Array, Box, Progress, Tile, no_progress
+from segtile.types import Array, Box, Progress, no_progress
 
 if TYPE_CHECKING:
     from segtile.edit.seam_check import SeamCheck
 
-Drift = Literal["auto", "none"]
+Drift = Literal["auto", "mix", "none"]
 
 _ROWS = 256
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How tiles become a picture: see `edit_tiled`; `anchored` is its `reference`."""
+
+    blend: str
+    drift: Drift
+    linear_light: bool
+    only_changes: bool
+    anchored: bool
 
 
 class Edited:
@@ -31,19 +45,11 @@ class Edited:
     """
 
     def __init__(
-        self,
-        source: Source,
-        plan: EditPlan,
-        tiles: TileStore,
-        *,
-        blend: str,
-        drift: Drift,
-        anchored: bool,
-        notes: tuple[str, ...] = (),
+        self, source: Source, plan: EditPlan, tiles: TileStore, choices: Choices, notes: tuple[str, ...] = ()
     ) -> None:
         """Takes over `source` and `tiles`, which are closed with it."""
         self.plan, self.tiles, self.warnings = plan, tiles, notes
-        self._source, self._blend, self._drift, self._anchored = source, blend, drift, anchored
+        self._source, self._choices = source, choices
         self._merged: TileStore | None = None
         self._seams: SeamCheck | None = None
 
@@ -80,9 +86,14 @@ class Edited:
         if self._seams is None:
             from segtile.edit.seam_check import seam_check
 
-            reference = self.original if self._anchored else None
-            self._seams = seam_check(self.tiles, self.rows(), reference, on_progress=on_progress)
+            self._seams = seam_check(self.tiles, self.rows(), self._reference, on_progress=on_progress)
         return self._seams
+
+    def heat_map(self, long_side: int = 1600) -> Array:
+        """Where tiles disagree, (h, w, 3) uint8, at most `long_side` px: grey, coloured by delta E, borders drawn."""
+        from segtile.edit.seam_check import heat_map
+
+        return heat_map(self.tiles, self.rows(), self._reference, long_side=long_side)
 
     def save(
         self,
@@ -107,12 +118,15 @@ class Edited:
             WouldOverwrite: the file exists and `overwrite` is False.
             WriteError: it cannot be written there or the disk is full.
         """
+        raster, colours = self._source.raster, self._source.colours
+        if raster is None or colours is None:
+            raise BadInput("a float array has no file format here: scale the result's array to uint8 or uint16 first")
         return write_rows(
             lambda: self.rows(on_progress),
-            self._source,
-            self.plan.out,
-            self.plan.scale,
+            raster,
+            colours,
             Path(path),
+            scale=self.plan.scale,
             kind=format,
             bits=bits,
             overwrite=overwrite,
@@ -133,27 +147,33 @@ class Edited:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    @property
+    def _reference(self) -> RowSource | None:
+        return self.original if self._choices.anchored else None
+
     def _merge(self, on_progress: Progress) -> TileStore:
         """The finished picture, as a store of one tile."""
         if self._merged is None:
-            out = self.plan.out
-            merged = TileStore([Tile(0, out, out)], out, self._source.bands, self._source.dtype)
-            try:
-                merged.write_rows(self._blended(on_progress))
-            except BaseException:
-                merged.close()
-                raise
-            self._merged = merged
+            self._merged = whole_store(
+                self._blended(on_progress), self.plan.out, self._source.bands, self._source.dtype
+            )
+            if self._choices.only_changes:
+                with self._merged as edited:
+                    self._merged = None
+                    self._merged, notes = keep_changes(self._source, edited, on_progress)
+                self.warnings += notes
         return self._merged
 
     def _blended(self, on_progress: Progress) -> Iterator[tuple[int, Array]]:
-        reference = self.original if self._anchored else None
-        blend = blend_of(self._blend, reference, on_progress)
-        if self._drift == "none":
+        reference = self._reference
+        blend = blend_of(self._choices.blend, reference, on_progress, linear_light=self._choices.linear_light)
+        if self._choices.drift == "none":
             yield from blend(self.tiles)
             return
         from segtile.edit.harmonise import harmonised
 
-        rows, corrections = harmonised(self.tiles, blend, reference, on_progress=on_progress)
+        rows, corrections = harmonised(
+            self.tiles, blend, reference, mix=self._choices.drift == "mix", on_progress=on_progress
+        )
         self.warnings += corrections.notes
         yield from rows

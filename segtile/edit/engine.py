@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 from segtile.coarse import look
 from segtile.edit.blend import BLENDS
 from segtile.edit.context import Order, at_once, wavefront
-from segtile.edit.edited import Drift, Edited
+from segtile.edit.edited import Choices, Drift, Edited
 from segtile.edit.plan import EditPlan, as_scale, plan_aligned_edit, plan_uniform_edit
-from segtile.edit.run import Operator, run_tiles
+from segtile.edit.run import Operator, TileRun, run_tiles
 from segtile.edit.source import Source, open_source
 from segtile.edit.store import TileStore
 from segtile.errors import BadInput
@@ -37,6 +37,9 @@ def edit_tiled(
     context: Context = "none",
     scale: float | Fraction = 1,
     batch: int = 1,
+    placed: bool = False,
+    only_changes: bool = False,
+    linear_light: bool = False,
     drift: Drift = "auto",
     reference: bool = True,
     threads: int = 1,
@@ -54,12 +57,18 @@ def edit_tiled(
         feather: how far beyond its core a tile's answer is kept for blending, px; two neighbours share twice that.
             None: 32, or 0 with sequential context, where only cores are kept.
         grid: "uniform", or "aligned": objects that fit a tile lie in one, by a coarse look at the picture.
-        blend: "linear", "cosine", "pyramid", "cut" or "poisson".
+        blend: "linear", "cosine", "pyramid", "cut", "poisson" (on cells of 8 px) or "poisson-exact" (on pixels).
         context: "sequential" shows each tile its finished neighbours in place of the original.
         scale: output px per px of the picture.
         batch: windows a call; with more than 1 `fn` is called with (n, h, w, 3), n at most this.
-        drift: "auto" evens out how tiles differ in colour, against the original where `reference` allows; "none"
-            leaves them.
+        placed: call `fn(tile, box)`, with the Box of px that the tile shows (a list of boxes with batches), for a model
+            that depends on the place; at a fraction of a scale it may reach a few px beyond the picture.
+        only_changes: at last keep only what the model changed (`segtile.diffmerge`); all else is the original, bit for
+            bit. Needs a scale of 1 and 8 or 16 bits. It looks at the whole, since a tile that lies inside a change
+            would take it for a change of tone.
+        linear_light: blend in linear light, taking the values for sRGB-encoded ones.
+        drift: "auto" evens out how tiles differ in colour, against the original where `reference` allows, by a gain and
+            an offset a channel, "mix" by a 3 x 3 matrix and an offset; "none" leaves them.
         reference: whether the result should look like the original where it was not changed on purpose. False for a
             model that changes the colours of everything.
         threads: calls of `fn` at once. The result does not depend on it.
@@ -75,16 +84,18 @@ def edit_tiled(
         WriteError: there is no room for the tiles on the disk.
     """
     factor = as_scale(scale)
-    _check(blend, context, grid, drift, batch, threads, factor)
+    _check(blend, context, grid, drift, batch, threads, factor, only_changes)
     kept = (0 if context == "sequential" else 32) if feather is None else feather
     with _opened(image) as source:
+        if only_changes and source.dtype.kind == "f":
+            raise BadInput("only 8 and 16 bit pictures are searched for changes: scale the array to one of these first")
         plan = _plan(source, grid, tile, halo, kept, factor, on_progress)
         order: Order = at_once(len(plan.tiles))
         if context == "sequential":
             order = wavefront(plan.tiles, plan.windows)
         store = TileStore(plan.tiles, plan.out, source.bands, source.dtype)
         try:
-            coloured = run_tiles(source, plan, order, store, fn, batch=batch, threads=threads, on_progress=on_progress)
+            coloured = run_tiles(TileRun(source, plan, order, store, fn, batch, threads, placed), on_progress)
         except BaseException:
             store.close()
             raise
@@ -93,7 +104,8 @@ def edit_tiled(
             notes += (plan.why,)
         if coloured:
             notes += ("the picture is grey and was kept grey: the colours that the model gave it were averaged.",)
-        return Edited(source, plan, store, blend=blend, drift=drift, anchored=reference, notes=notes)
+        choices = Choices(blend, drift, linear_light, only_changes, reference)
+        return Edited(source, plan, store, choices, notes)
 
 
 @contextmanager
@@ -107,7 +119,16 @@ def _opened(image: Any) -> Iterator[Source]:
         raise
 
 
-def _check(blend: str, context: str, grid: str, drift: str, batch: int, threads: int, scale: Fraction) -> None:
+def _check(
+    blend: str,
+    context: str,
+    grid: str,
+    drift: str,
+    batch: int,
+    threads: int,
+    scale: Fraction,
+    only_changes: bool,
+) -> None:
     for name, value, known in (
         ("blend", blend, BLENDS),
         ("context", context, get_args(Context)),
@@ -123,6 +144,8 @@ def _check(blend: str, context: str, grid: str, drift: str, batch: int, threads:
             f"sequential context shows a model its own output, which at a scale of {scale} does not fit its input: "
             "use context none"
         )
+    if only_changes and scale != 1:
+        raise BadInput(f"a change is merged into the original at its own size, which a scale of {scale} does not keep")
 
 
 def _plan(

@@ -28,7 +28,8 @@ class EditPlan:
     """A tile plan: tile i sees `windows[i]` (input px) and answers for `tiles[i]` (output px; `read` is what is kept).
 
     A window may reach up to a few px beyond the frame where the scale is a fraction; what is missing is mirrored. `out`
-    is the output's frame and `scale` its px per input px. `kind` is "uniform" or "aligned", `why` a sentence.
+    is the output's frame and `scale` its px per input px. `kind` is "uniform" or "aligned", `why` a sentence;
+    `tiles_uniform` is what a uniform grid takes, `coarse` the look that an aligned one follows.
     """
 
     kind: str
@@ -38,6 +39,8 @@ class EditPlan:
     windows: tuple[Box, ...]
     tiles: tuple[Tile, ...]
     why: str
+    tiles_uniform: int
+    coarse: str | None = None
 
     def output_of(self, index: int) -> Box:
         """The output px of a tile's whole window."""
@@ -123,11 +126,13 @@ def plan_aligned_edit(coarse: CoarseMap, tile: int, halo: int, feather: int, sca
     s = _sizes(coarse.frame, tile, halo, feather, scale)
     uniform = plan_uniform_edit(coarse.frame, tile, halo, feather, scale)
     if not coarse.labels.any():
-        return replace(uniform, why="The coarse pass found no object, so tiles are evenly spaced.")
+        why = "The coarse pass found no object, so tiles are evenly spaced."
+        return replace(uniform, why=why, coarse=coarse.source)
     space = Space(s.frame, s.tile, s.halo + s.feather)
     cores = cores_around(space, object_boxes(coarse, s.q), coarse)
     boxes = [(core, core.expand(s.feather, s.frame)) for core in cores]
-    return _assemble("aligned", boxes, coarse.frame, s, scale, "Objects that fit a tile lie in one tile.")
+    plan = _assemble("aligned", boxes, coarse.frame, s, scale, "Objects that fit a tile lie in one tile.")
+    return replace(plan, tiles_uniform=len(uniform.tiles), coarse=coarse.source)
 
 
 def _sizes(frame: Box, tile: int, halo: int, feather: int, scale: Fraction) -> _Sizes:
@@ -165,7 +170,7 @@ def _assemble(
         window = read_box(kept, s.frame, s.tile)
         windows.append(_times(window, s.q))
         tiles.append(Tile(index, _times(core, s.p) & out, _times(kept, s.p) & out))
-    return EditPlan(kind, frame, out, scale, tuple(windows), tuple(tiles), why)
+    return EditPlan(kind, frame, out, scale, tuple(windows), tuple(tiles), why, len(tiles))
 
 
 def _times(box: Box, factor: int) -> Box:

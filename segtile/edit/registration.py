@@ -102,12 +102,16 @@ def _windows(raster: Raster, frame: Box) -> list[Box]:
 def _grey(pixels: Array) -> FloatArray:
     """(h, w) float32 in 0..1."""
     top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 and pixels.shape[2] == 3 else pixels.squeeze()
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[..., 0]
     return np.asarray(grey, np.float32) / np.float32(top)
 
 
 def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float]:
-    """The shift of b against a and how sure it is (0..1); flat pictures tell nothing."""
+    """The shift of b against a and how sure it is (0..1); flat pictures and lines of one px tell nothing."""
+    if min(a.shape) < 2:
+        return (0.0, 0.0), 0.0
+    height, width = (_transformed(side) for side in a.shape)
+    a, b = a[:height, :width], b[:height, :width]
     # slow light is no structure, and its step at the border would be found before anything else
     a, b = (v - cv2.GaussianBlur(v, (0, 0), 8.0) for v in (a, b))
     if a.std() < 1e-4 or b.std() < 1e-4:
@@ -124,3 +128,8 @@ def _correlate(a: FloatArray, b: FloatArray) -> tuple[tuple[float, float], float
         if max(abs(more_x), abs(more_y)) < 1:
             dx, dy = dx + more_x, dy + more_y
     return (float(dx), float(dy)), float(response)
+
+
+def _transformed(side: int) -> int:
+    """The largest even side up to this that OpenCV transforms as it is: with odd ones its peak lies a px beside."""
+    return next(n for n in range(side - side % 2, 0, -2) if cv2.getOptimalDFTSize(n) == n)

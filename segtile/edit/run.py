@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,30 +18,34 @@ from segtile.errors import ModelError, SegtileError
 from segtile.types import Array, Box, Progress
 
 #: An image-to-image model: (h, w, 3) to (h * scale, w * scale, 3) in the same dtype; with batches both (n, h, w, 3).
-Operator = Callable[[Array], Array]
+#: A placed one is also given the Box, or the list of boxes, that its window has in the picture.
+Operator = Callable[..., Array]
 
 
-def run_tiles(
-    source: Source,
-    plan: EditPlan,
-    order: Order,
-    store: TileStore,
-    fn: Operator,
-    *,
-    batch: int,
-    threads: int,
-    on_progress: Progress,
-) -> bool:
-    """Run the model over every tile of a plan and keep the answers.
+@dataclass(frozen=True)
+class TileRun:
+    """What is run over which tiles, and how.
+
+    `order` says which tiles may run at once, and whose finished cores each is shown in its halo; `fn` is the model,
+    called from `threads` threads at a time (it may write to what it is given), with (n, h, w, 3) of windows of one size
+    and n at most `batch` where that is more than 1; `placed` gives it their boxes too.
+    """
+
+    source: Source
+    plan: EditPlan
+    order: Order
+    store: TileStore
+    fn: Operator
+    batch: int = 1
+    threads: int = 1
+    placed: bool = False
+
+
+def run_tiles(run: TileRun, on_progress: Progress) -> bool:
+    """Run a model over every tile of a plan and keep the answers in the store.
 
     Args:
-        source: the picture.
-        plan: the windows, and what is kept of each answer.
-        order: which tiles may run at once, and whose finished cores each is shown in its halo.
-        store: takes the answers.
-        fn: the model; called from `threads` threads at a time. It may write to what it is given.
-        batch: windows a call. With more than 1 it is called with (n, h, w, 3), n at most `batch`, windows of one size.
-        threads: calls at once.
+        run: the model and the tiles.
         on_progress: called as on_progress(tiles, all tiles, "edit").
 
     Returns:
@@ -49,25 +54,25 @@ def run_tiles(
     Raises:
         ModelError: the model failed, or gave something else than its tile needs; the message names the tile.
     """
-    done, coloured = 0, False
-    on_progress(0, len(plan.tiles), "edit")
-    with ThreadPoolExecutor(threads, thread_name_prefix="segtile-edit") as pool:
-        for wave in order.waves:
-            waiting = deque(_groups(plan, wave, batch))
-            running: set[Future[tuple[int, bool]]] = set()
+    total = len(run.plan.tiles)
+    done: list[bool] = []
+    on_progress(0, total, "edit")
+    with ThreadPoolExecutor(run.threads, thread_name_prefix="segtile-edit") as pool:
+        for wave in run.order.waves:
+            waiting = deque(_groups(run.plan, wave, run.batch))
+            running: set[Future[list[bool]]] = set()
             try:
                 while waiting or running:
-                    while waiting and len(running) < threads:
-                        running.add(pool.submit(_group, source, plan, order, store, fn, waiting.popleft(), batch > 1))
+                    while waiting and len(running) < run.threads:
+                        running.add(pool.submit(_group, run, waiting.popleft()))
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
-                        count, colour = future.result()
-                        done, coloured = done + count, coloured or colour
-                        on_progress(done, len(plan.tiles), "edit")
+                        done += future.result()
+                        on_progress(len(done), total, "edit")
             finally:
                 for future in running:
                     future.cancel()
-    return coloured
+    return any(done)
 
 
 def _groups(plan: EditPlan, wave: Sequence[int], batch: int) -> Iterator[list[int]]:
@@ -81,43 +86,46 @@ def _groups(plan: EditPlan, wave: Sequence[int], batch: int) -> Iterator[list[in
             yield same[start : start + batch]
 
 
-def _group(
-    source: Source, plan: EditPlan, order: Order, store: TileStore, fn: Operator, group: list[int], stacked: bool
-) -> tuple[int, bool]:
-    """Run one batch; returns how many tiles it was and whether a colour was lost."""
-    windows = [_seen(source, plan, order, store, index) for index in group]
+def _group(run: TileRun, group: list[int]) -> list[bool]:
+    """Run one batch and keep what it gave; for each tile, whether a colour was lost."""
+    plan, scale = run.plan, run.plan.scale
+    windows = [_seen(run, index) for index in group]
     name = ", ".join(_named(plan, index) for index in group)
+    places = [plan.windows[index] for index in group]
+    stacked = run.batch > 1
     given = np.stack(windows) if stacked else windows[0]
     try:
-        answer: Any = fn(given)
+        arguments = (given, places if stacked else places[0]) if run.placed else (given,)
+        answer: Any = run.fn(*arguments)
     except SegtileError:
         raise
     except Exception as error:
         raise ModelError(f"the model failed on {name}: {type(error).__name__}: {error}") from error
-    scale = plan.scale
     height, width = given.shape[-3] * scale, given.shape[-2] * scale
     wanted = (*given.shape[:-3], int(height), int(width), 3)
-    _check(answer, wanted, source.dtype, name)
-    coloured = False
-    for index, pixels in zip(group, answer if stacked else [answer], strict=True):
-        out = plan.output_of(index)
-        kept = pixels[plan.tiles[index].read.within(out).slices]
-        if source.bands == 1:
-            kept, lost = _grey(kept)
-            coloured = coloured or lost
-        store.write(index, kept)
-    return len(group), coloured
+    _check(answer, wanted, run.source.dtype, name)
+    return [_keep(run, *one) for one in zip(group, answer if stacked else [answer], strict=True)]
 
 
-def _seen(source: Source, plan: EditPlan, order: Order, store: TileStore, index: int) -> Array:
+def _keep(run: TileRun, index: int, pixels: Array) -> bool:
+    """Store what is kept of a tile's answer; whether a colour was lost."""
+    kept = pixels[run.plan.tiles[index].read.within(run.plan.output_of(index)).slices]
+    lost = False
+    if run.source.bands == 1:
+        kept, lost = _grey(kept)
+    run.store.write(index, kept)
+    return lost
+
+
+def _seen(run: TileRun, index: int) -> Array:
     """What the model is shown: the picture's own pixels, over them the cores of finished neighbours."""
-    window = plan.windows[index]
-    inside = window & source.frame
-    pixels = source.read(inside)
-    for other in order.sees[index]:
-        core = plan.tiles[other].core & inside
+    window = run.plan.windows[index]
+    inside = window & run.source.frame
+    pixels = run.source.read(inside)
+    for other in run.order.sees[index]:
+        core = run.plan.tiles[other].core & inside
         if not core.empty:
-            pixels[core.within(inside).slices] = store.read(other, core)
+            pixels[core.within(inside).slices] = run.store.read(other, core)
     if inside != window:
         pads = ((0, window.y1 - inside.y1), (0, window.x1 - inside.x1), (0, 0))
         pixels = np.pad(pixels, pads, mode="reflect")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -155,8 +153,3 @@ def scaled_rows(rows: Callable[[int, int], Array], frame: Box, scale: Fraction) 
         return np.ascontiguousarray(big[y0 - first * p : y1 - first * p, : out.width])
 
     return scaled
-
-
-def path_of(image: Any) -> Path | None:
-    """The file that an edit reads, where it is one."""
-    return Path(image) if isinstance(image, str | os.PathLike) else None

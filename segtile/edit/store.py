@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -118,6 +119,13 @@ class TileStore:
         mapped._mmap.close()  # type: ignore[attr-defined]
         return pixels
 
+    @contextmanager
+    def mapped(self) -> Iterator[Array]:
+        """The one tile of a store that has no other, (h, w, bands), mapped from the file and not to be written."""
+        read = self._tiles[0].read
+        pixels = np.memmap(self._file, self._dtype, "r", 0, (read.height, read.width, self._bands))
+        yield pixels.view(np.ndarray)
+
     def close(self) -> None:
         """Remove the file."""
         self._file.close()
@@ -127,3 +135,14 @@ class TileStore:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def whole_store(rows: Rows, frame: Box, bands: int, dtype: np.dtype[np.generic]) -> TileStore:
+    """Rows from top to bottom as a store of one tile over the frame; raises as `TileStore.write_rows`."""
+    store = TileStore([Tile(0, frame, frame)], frame, bands, dtype)
+    try:
+        store.write_rows(rows)
+    except BaseException:
+        store.close()
+        raise
+    return store

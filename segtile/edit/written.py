@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from segtile.edit.source import Source, scaled_rows
+from segtile.edit.source import out_frame, scaled_rows
 from segtile.edit.tiles import Rows
 from segtile.errors import BadInput
 from segtile.export.alpha import to_depth
 from segtile.export.atomic import atomic_target, check_target
+from segtile.export.colour import Colours
 from segtile.export.encode import Layout, check_layout, encode
 from segtile.export.options import ENDINGS, ExportReport
 from segtile.export.tiff_exif import upright_exif
-from segtile.types import Array, Box, Progress, no_progress
+from segtile.types import Array, Box, ImageInfo, Progress, Raster, no_progress
+
+_SAME = Fraction(1)
 
 
 def format_of(path: Path, kind: str | None = None) -> str:
@@ -37,11 +40,11 @@ def format_of(path: Path, kind: str | None = None) -> str:
 
 def write_rows(
     rows: Callable[[], Rows],
-    source: Source,
-    out: Box,
-    scale: Fraction,
+    original: Raster,
+    colours: Colours,
     path: Path,
     *,
+    scale: Fraction = _SAME,
     kind: str | None = None,
     bits: int | None = None,
     overwrite: bool = False,
@@ -50,11 +53,11 @@ def write_rows(
     """Write rows in the colours of the picture that they are an edit of.
 
     Args:
-        rows: begins the rows, (y0, (n, W, bands)) in the picture's dtype; only called once nothing stands in the way.
-        source: the picture.
-        out: the frame of the rows.
-        scale: px of the rows for one of the picture.
+        rows: begins the rows, (y0, (n, W, bands)) in the picture's depth; only called once nothing stands in the way.
+        original: the picture; its resolution, EXIF and, with stored colours, its transparency go into the file.
+        colours: what the rows' bands are: the picture's stored colours, or sRGB.
         path: the file.
+        scale: px of the rows for one of the picture.
         kind: "png", "tiff" or "webp"; None takes the name's ending.
         bits: 8, 16, or None for the picture's own depth.
         overwrite: replace an existing file.
@@ -64,55 +67,57 @@ def write_rows(
         The file, its frame and depth, and what could not be kept.
 
     Raises:
-        BadInput: no such format or depth, or the picture is a float array, which no file here holds.
+        BadInput: no such format or depth, or CMYK in a format that holds none.
         WouldOverwrite: the file exists and `overwrite` is False; before the first row is made.
         WriteError: it cannot be written there or the disk is full.
     """
     kind = format_of(path, kind)
-    if source.raster is None or source.colours is None:
-        raise BadInput("a float array has no file format here: scale the result's array to uint8 or uint16 first")
     if bits not in (None, 8, 16):
         raise BadInput(f"bits must be 8, 16 or left open (as the input), not {bits}")
+    if colours.space == "cmyk" and kind != "tiff":
+        raise BadInput(f"{path}: {kind} does not hold CMYK pictures: use .tif")
     check_target(path, overwrite=overwrite)
-    info, colours = source.raster.info, source.colours
-    warnings: tuple[str, ...] = ()
-    depth = bits or info.bits
-    if kind == "webp" and depth == 16:
-        depth, warnings = 8, ("WebP holds 8 bits a channel: 16 were asked for and 8 written.",)
-    icc, space, tripled = colours.icc, colours.space, False
-    if kind == "webp" and space == "grey":
-        space, tripled = "rgb", True
-        if icc is not None:
-            icc = None
-            warnings += ("WebP holds no grey: it was written as RGB, without the embedded profile for grey.",)
-    exif = None if info.exif is None else upright_exif(info.exif, out.width, out.height)
-    if info.exif is not None and exif is None:
-        warnings += ("the picture's EXIF block is damaged and was left out.",)
-    with_alpha = info.has_alpha and colours.stored
-    bands = (3 if space == "rgb" else 1) + with_alpha
-    layout = Layout(kind, out.width, out.height, bands, depth, space, icc, info.dpi, exif)
+    info, frame = original.info, out_frame(original.info.frame, scale)
+    layout, warnings = _layout(info, colours, kind, bits or info.bits, frame)
     check_layout(layout, path)
-    alpha = scaled_rows(_alpha_rows(source), source.frame, scale) if with_alpha else None
+    with_alpha = info.has_alpha and colours.stored
+    alpha = scaled_rows(lambda y0, y1: _alpha(original, y0, y1), info.frame, scale) if with_alpha else None
+    tripled = layout.bands - with_alpha > colours.bands
 
     def strips() -> Iterator[Array]:
         for y0, part in rows():
-            pixels = to_depth(np.repeat(part, 3, axis=2) if tripled else part, depth)
+            pixels = to_depth(np.repeat(part, 3, axis=2) if tripled else part, layout.bits)
             if alpha is not None:
-                pixels = np.dstack([pixels, to_depth(alpha(y0, y0 + len(part)), depth)])
+                pixels = np.dstack([pixels, to_depth(alpha(y0, y0 + len(part)), layout.bits)])
             yield pixels
-            on_progress(y0 + len(part), out.height, "write")
+            on_progress(y0 + len(part), frame.height, "write")
 
     with atomic_target(path, overwrite=overwrite) as temporary:
         encode(strips(), layout, temporary, path)
-    return ExportReport(path, out, depth, warnings)
+    return ExportReport(path, frame, layout.bits, warnings)
 
 
-def _alpha_rows(source: Source) -> Callable[[int, int], Array]:
-    def rows(y0: int, y1: int) -> Array:
-        raster = source.raster
-        alpha = None if raster is None else raster.alpha_strip(y0, y1)
-        if alpha is None:
-            raise BadInput(f"{source.name} has no transparency")
-        return alpha
+def _layout(info: ImageInfo, colours: Colours, kind: str, bits: int, frame: Box) -> tuple[Layout, tuple[str, ...]]:
+    """What the file holds, and sentences about what it cannot."""
+    warnings = colours.warnings
+    if kind == "webp" and bits == 16:
+        bits = 8
+        warnings += ("WebP holds 8 bits a channel: 16 were asked for and 8 written.",)
+    space, icc, bands = colours.space, colours.icc, colours.bands
+    if kind == "webp" and space == "grey":
+        space, bands = "rgb", 3
+        if icc is not None:
+            icc = None
+            warnings += ("WebP holds no grey: it was written as RGB, without the embedded profile for grey.",)
+    exif = None if info.exif is None else upright_exif(info.exif, frame.width, frame.height)
+    if info.exif is not None and exif is None:
+        warnings += ("the picture's EXIF block is damaged and was left out.",)
+    bands += info.has_alpha and colours.stored
+    return Layout(kind, frame.width, frame.height, bands, bits, space, icc, info.dpi, exif), warnings
 
-    return rows
+
+def _alpha(original: Raster, y0: int, y1: int) -> Array:
+    alpha = original.alpha_strip(y0, y1)
+    if alpha is None:
+        raise BadInput(f"{original.info.path or 'the array'} has no transparency")
+    return alpha

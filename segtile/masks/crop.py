@@ -6,7 +6,8 @@ of bytes (byte k of a row holds the frame's columns 8 k .. 8 k + 7); there, ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -33,26 +34,63 @@ def count(packed: ByteArray) -> int:
     return int(cv2.norm(packed, cv2.NORM_HAMMING)) if packed.size else 0
 
 
-def area_in(mask: CropMask, box: Box) -> int:
-    """Pixels of a mask inside a box."""
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What of a mask lies in a box of the frame.
+
+    `packed` (y1 - y0, n) uint8 are the bytes of the frame's grid that hold columns x0 .. x1, 0 outside of them; `area`
+    is their number of bits set. A cut may be a view of its mask.
+    """
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    packed: ByteArray
+    area: int
+
+
+def cut(mask: CropMask, box: Box) -> Cut:
+    """A mask's bits inside a box, on the frame's grid of bytes."""
     own = mask.box
     x0, y0 = max(own.x0, box.x0), max(own.y0, box.y0)
     x1, y1 = min(own.x1, box.x1), min(own.y1, box.y1)
     if x0 >= x1 or y0 >= y1:
+        return Cut(x0, y0, x0, y0, _nothing(), 0)
+    # beyond its own box a mask's bytes are 0 already
+    before, after = x0 % 8 if x0 > own.x0 else 0, x1 % 8 if x1 < own.x1 else 0
+    packed = _bytes(mask, x0, y0, x1, y1)
+    if before or after:
+        packed = packed.copy()
+        if before:
+            packed[:, 0] &= 0xFF >> before
+        if after:
+            packed[:, -1] &= 0xFF << (8 - after) & 0xFF
+    elif packed.shape[1] < mask.packed.shape[1]:
+        packed = packed.copy()  # counting scattered rows is slower than that
+    return Cut(x0, y0, x1, y1, packed, count(packed))
+
+
+def shared_area(a: Cut, b: Cut) -> int:
+    """Pixels that two cuts share."""
+    x0, y0, x1, y1 = max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1)
+    if x0 >= x1 or y0 >= y1:
         return 0
-    return count(_trimmed(_bytes(mask, x0, y0, x1, y1).copy(), x0, x1))
+    first, end = x0 // 8, (x1 + 7) // 8
+    one = a.packed[y0 - a.y0 : y1 - a.y0, first - a.x0 // 8 : end - a.x0 // 8]
+    two = b.packed[y0 - b.y0 : y1 - b.y0, first - b.x0 // 8 : end - b.x0 // 8]
+    return count(cv2.bitwise_and(one, two))
+
+
+def area_in(mask: CropMask, box: Box) -> int:
+    """Pixels of a mask inside a box."""
+    return cut(mask, box).area
 
 
 def intersection_area(a: CropMask, b: CropMask, box: Box | None = None) -> int:
     """Pixels that two masks share, inside `box` or anywhere."""
-    one, two = a.box, b.box
-    bounds = one if box is None else box
-    x0, y0 = max(one.x0, two.x0, bounds.x0), max(one.y0, two.y0, bounds.y0)
-    x1, y1 = min(one.x1, two.x1, bounds.x1), min(one.y1, two.y1, bounds.y1)
-    if x0 >= x1 or y0 >= y1:
-        return 0
-    both = cv2.bitwise_and(_bytes(a, x0, y0, x1, y1), _bytes(b, x0, y0, x1, y1))
-    return count(_trimmed(both, x0, x1))
+    bounds = a.box & b.box if box is None else box
+    return shared_area(cut(a, bounds), cut(b, bounds))
 
 
 def iou(a: CropMask, b: CropMask, box: Box | None = None) -> float:
@@ -63,10 +101,41 @@ def iou(a: CropMask, b: CropMask, box: Box | None = None) -> float:
     return shared / union if union else 0.0
 
 
-def union(masks: Iterable[CropMask]) -> CropMask:
+def _zeros(height: int, width: int) -> ByteArray:
+    return np.zeros((height, width), np.uint8)
+
+
+class Blocks:
+    """Zeroed arrays cut from blocks of memory, for the many canvases of one call.
+
+    Fresh memory costs a fault a page, for masks more than what is written to it; blocks of this size can come as large
+    pages, of which there are few. What is kept of a block keeps all of it, hence not one for all.
+    """
+
+    _SIZE = 1 << 23
+
+    def __init__(self) -> None:
+        self._block = _nothing().ravel()
+
+    def zeros(self, height: int, width: int) -> ByteArray:
+        """(height, width) uint8, all 0; an array as large as a block is one of its own."""
+        size = height * width
+        if size >= self._SIZE // 4:
+            return _zeros(height, width)
+        if size > len(self._block):
+            self._block = np.zeros(self._SIZE, np.uint8)
+        taken, self._block = self._block[:size], self._block[-(-size // 64) * 64 :]
+        return taken.reshape(height, width)
+
+
+def union(masks: Iterable[CropMask], zeros: Callable[[int, int], ByteArray] = _zeros) -> CropMask:
     """All pixels of several masks of one frame, holes kept, in the smallest box that holds their boxes.
 
     Soft values are not joined: the result has bits only.
+
+    Args:
+        masks: at least one.
+        zeros: what makes the canvas, of a height and a width in bytes.
 
     Raises:
         BadInput: there is no mask, or the frames differ.
@@ -83,7 +152,7 @@ def union(masks: Iterable[CropMask]) -> CropMask:
     own = [part.box for part in parts]
     x0, y0 = min(b.x0 for b in own), min(b.y0 for b in own)
     x1, y1 = max(b.x1 for b in own), max(b.y1 for b in own)
-    canvas = np.zeros((y1 - y0, (x1 - x0 + 7) // 8), np.uint8)
+    canvas = zeros(y1 - y0, (x1 - x0 + 7) // 8)
     for part, b in zip(parts, own, strict=True):
         left, (h, w) = (b.x0 - x0) // 8, part.packed.shape
         place = canvas[b.y0 - y0 : b.y0 - y0 + h, left : left + w]
@@ -159,20 +228,11 @@ def sampled(mask: CropMask, rows: Indices, columns: Indices) -> BoolArray:
 
 
 def _bytes(mask: CropMask, x0: int, y0: int, x1: int, y1: int) -> ByteArray:
-    """The bytes of the frame's grid that hold a box within the mask's own; they may hold more than the box."""
+    """The bytes of the frame's grid that hold a box within the mask's own; they may hold more."""
     left, packed = mask.box.x0, mask.packed[y0 - mask.box.y0 : y1 - mask.box.y0]
     if left % 8:
         packed, left = _moved(packed, left % 8, (left % 8 + mask.box.width + 7) // 8), left // 8 * 8
     return packed[:, (x0 - left) // 8 : (x1 - left + 7) // 8]
-
-
-def _trimmed(packed: ByteArray, x0: int, x1: int) -> ByteArray:
-    """Bytes of the frame's grid with what is left of x0 and from x1 on set to 0, in place."""
-    if x0 % 8:
-        packed[:, 0] &= 0xFF >> x0 % 8
-    if x1 % 8:
-        packed[:, -1] &= 0xFF << (8 - x1 % 8) & 0xFF
-    return packed
 
 
 def _moved(packed: ByteArray, spare: int, width: int) -> ByteArray:

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from segtile.detected import CropMask, Detections
 from segtile.errors import BadInput
-from segtile.masks.crop import area_in, intersection_area
+from segtile.masks.crop import Cut, cut, shared_area
 from segtile.merge.candidates import Candidates, Rows, candidates
 from segtile.types import BoolArray, Box, FloatArray, IntArray, Tile
 
@@ -84,7 +84,7 @@ def same_object(
         return np.empty(0, np.int32)
     tile_of = np.array([position[i] for i in pieces.tiles.tolist()], np.intp)
     reads = np.array([(t.read.x0, t.read.y0, t.read.x1, t.read.y1) for t in tiles], np.float32)
-    boxes = _shown_boxes(pieces)
+    boxes = _shown_boxes(pieces, reads[tile_of])
     labels = np.zeros_like(pieces.labels) if class_agnostic else pieces.labels
     pairs = candidates(boxes, labels, tile_of, reads)
     if anchors is not None:
@@ -103,11 +103,16 @@ def same_object(
     return _by_boxes(np.append(agreeing.a[best], ends[0]), np.append(agreeing.b[best], ends[1]), tile_of)
 
 
-def _shown_boxes(pieces: Detections) -> FloatArray:
-    """(N, 4) float32: where each piece shows something: its mask's box where it has one, else its box."""
+def _shown_boxes(pieces: Detections, reads: FloatArray) -> FloatArray:
+    """(N, 4) float32: where each piece shows something: its mask's box where it has one, else its box.
+
+    A mask on the frame's grid of bytes may begin some columns before its tile; there it is empty.
+    """
     if pieces.masks is None:
         return pieces.boxes
-    return np.array([(m.box.x0, m.box.y0, m.box.x1, m.box.y1) for m in pieces.masks], np.float32).reshape(-1, 4)
+    boxes = np.array([(m.box.x0, m.box.y0, m.box.x1, m.box.y1) for m in pieces.masks], np.float32).reshape(-1, 4)
+    boxes[:, 0] = np.maximum(boxes[:, 0], np.minimum(reads[:, 0], boxes[:, 2]))
+    return boxes
 
 
 def _taken(pairs: Candidates, chosen: BoolArray | Rows) -> Candidates:
@@ -208,12 +213,12 @@ def _by_masks(masks: Sequence[CropMask], pairs: Candidates, threshold: float, ti
     strips = np.zeros((int(pairs.number.max(initial=-1)) + 1, 4), np.int64)
     strips[pairs.number] = pairs.strip
     places = [Box(*row) for row in strips.tolist()]
-    areas: dict[tuple[int, int], int] = {}
+    cuts: dict[tuple[int, int], Cut] = {}
 
-    def area(piece: int, number: int) -> int:
-        known = areas.get((piece, number))
+    def seen(piece: int, number: int) -> Cut:
+        known = cuts.get((piece, number))
         if known is None:
-            known = areas[piece, number] = area_in(masks[piece], places[number])
+            known = cuts[piece, number] = cut(masks[piece], places[number])
         return known
 
     groups = _Groups(np.arange(len(masks)), tile_of)
@@ -221,10 +226,11 @@ def _by_masks(masks: Sequence[CropMask], pairs: Candidates, threshold: float, ti
     for a, b, number in zip(pairs.a.tolist(), pairs.b.tolist(), pairs.number.tolist(), strict=True):
         if not groups.may_join(a, b):
             continue
-        first, second = area(a, number), area(b, number)
+        one, two = seen(a, number), seen(b, number)
+        first, second = one.area, two.area
         if min(first, second) < threshold * max(first, second):  # no IoU is above the ratio of areas
             continue
-        shared = intersection_area(masks[a], masks[b], places[number])
+        shared = shared_area(one, two)
         if not shared or (agreed := shared / (first + second - shared)) < threshold:
             continue
         weight = _FILLED_COUNTS * agreed if shared >= _FULL * places[number].area else agreed

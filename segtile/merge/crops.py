@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segtile.detected import ByteArray, CropMask
-from segtile.masks.crop import union
+from segtile.masks.crop import Blocks, union
 from segtile.merge.weights import ramp
 from segtile.types import Box, FloatArray, Tile
 
@@ -15,7 +15,7 @@ _BAND = 256  # rows of soft values that are blended at a time
 _COARSER = 2.0  # a tile this many times as long as another sees less well
 
 
-def join_crops(masks: Sequence[CropMask], tiles: Sequence[Tile], frame: Box) -> CropMask:
+def join_crops(masks: Sequence[CropMask], tiles: Sequence[Tile], frame: Box, blocks: Blocks | None = None) -> CropMask:
     """Join the masks that several tiles gave of one object; holes are kept.
 
     Bits are joined by OR. Where all masks are soft, a pixel's value is the mean of the masks whose box holds it,
@@ -27,9 +27,11 @@ def join_crops(masks: Sequence[CropMask], tiles: Sequence[Tile], frame: Box) -> 
         masks: at least one, frame px.
         tiles: the tile of each.
         frame: the picture.
+        blocks: where the memory of joined bits comes from, else each has its own.
     """
     if len(masks) == 1:
         return masks[0]
+    blocks = blocks or Blocks()
     lengths = [max(tile.read.width, tile.read.height) for tile in tiles]
     finest = min(lengths)
     parts = [
@@ -39,8 +41,8 @@ def join_crops(masks: Sequence[CropMask], tiles: Sequence[Tile], frame: Box) -> 
     if all(mask.soft is not None for mask in masks):
         return _mean(parts, frame)
     if not any(finer for _, _, finer in parts):
-        return union(masks)
-    return union([_without(part, finer) for part, _, finer in parts])
+        return union(masks, blocks.zeros)
+    return union([_without(part, finer) for part, _, finer in parts], blocks.zeros)
 
 
 def _finer(tiles: Sequence[Tile], lengths: Sequence[int], length: int) -> list[Box]:

@@ -11,7 +11,7 @@ import numpy as np
 from segtile.backends.sahi_fusion import Metric
 from segtile.detected import CropMask, Detections, Instance
 from segtile.errors import BadInput
-from segtile.masks.crop import aligned
+from segtile.masks.crop import Blocks, aligned
 from segtile.merge.agreement import same_object
 from segtile.merge.anchors import anchors_of
 from segtile.merge.boxes import Fused, group_boxes, union_of_rows
@@ -111,13 +111,13 @@ def _instances(
     boxes = list(map(tuple, fused.boxes[order].tolist()))
     labels, scores = fused.labels[order].tolist(), fused.scores[order].tolist()
     by_index = {tile.index: tile for tile in tiles}
-    found, begin = [], 0
+    found, begin, blocks = [], 0, Blocks()
     for number, (end, label, score, box) in enumerate(zip(ends, labels, scores, boxes, strict=True), start=1):
         its, seen = tuple(members[begin:end]), tile_of[begin:end]
         begin = end
         mask: CropMask | None = None
         if pieces.masks is not None:
-            mask = join_crops([pieces.masks[i] for i in its], [by_index[i] for i in seen], frame)
+            mask = join_crops([pieces.masks[i] for i in its], [by_index[i] for i in seen], frame, blocks)
         seen_in = tuple(seen) if len(seen) == 1 else tuple(sorted(set(seen)))
         found.append(Instance(number, label, names[label], score, box, mask, seen_in, its))
     return tuple(found)

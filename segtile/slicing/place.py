@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segtile.detected import ByteArray, CropMask, Detections
+from segtile.masks.crop import aligned
 from segtile.slicing.plan import Window
 from segtile.types import BoolArray, Box, FloatArray
 
@@ -18,7 +19,9 @@ def in_frame(found: Detections, window: Window, frame: Box) -> Detections:
     """Detections of one window, in window px, as detections of its tile in frame px.
 
     Masks keep their bits where the window was read as it is. Where it was made smaller, they are stretched: each
-    frame pixel takes the bilinear value of the mask at its centre, from its soft values where there are any.
+    frame pixel takes the bilinear value of the mask at its centre, from its soft values where there are any. Masks
+    without soft values come in boxes that begin at a multiple of 8 columns of the frame, so that fusion need not move
+    them again (`segtile.masks.crop.aligned`).
     """
     fx, fy = window.factors
     read = window.tile.read
@@ -51,14 +54,19 @@ def joined(parts: Sequence[Detections], masks: bool) -> Detections:
 def _moved(mask: CropMask, window: Window, frame: Box) -> CropMask:
     read = window.tile.read
     if window.size == (read.width, read.height):
-        return CropMask(mask.box.shift(read.x0, read.y0), mask.packed, frame, mask.soft)
+        return _placed(CropMask(mask.box.shift(read.x0, read.y0), mask.packed, frame, mask.soft))
     box = mask.box.scaled(*window.factors).shift(read.x0, read.y0) & read
     values = mask.soft if mask.soft is not None else mask.bits.view(np.uint8) * np.uint8(255)
     strips = list(_stretched(values, mask.box, box.within(read), window))
     if mask.soft is not None:
         return CropMask.from_soft(np.concatenate(strips), box, frame)
     packed = [np.packbits(strip >= 128, axis=1) for strip in strips]
-    return CropMask(box, np.concatenate(packed), frame)
+    return _placed(CropMask(box, np.concatenate(packed), frame))
+
+
+def _placed(mask: CropMask) -> CropMask:
+    """On the frame's grid of bytes, on which masks are compared and joined; a soft mask keeps its box."""
+    return aligned(mask) if mask.soft is None else mask
 
 
 def _stretched(values: ByteArray, source: Box, target: Box, window: Window) -> Iterator[ByteArray]:

@@ -29,6 +29,9 @@ def test_merges_what_changed_and_keeps_the_rest(run, pair, tmp_path):
     row = json.loads(text)
     assert len(row["changes"]) == 1
     assert row["tone"] == "none"
+    assert row["input"] == str(pair[0])
+    assert set(row["seconds"]) == {"compare", "write", "total"}
+    assert row["peak_rss_mb"] is None or row["peak_rss_mb"] > 0
     with open_raster(out) as merged, open_raster(pair[0]) as original:
         a, b = (r.strip(0, 700) for r in (merged, original))
         assert merged.info.icc == original.info.icc
@@ -50,3 +53,44 @@ def test_says_what_is_wrong(run, pair, tmp_path):
     code, _, error = run("diffmerge", pair[0], small, "-o", tmp_path / "m.png")
     assert code == 2
     assert "300x200" in error
+
+
+def test_formats_depths_and_targets_that_exist(run, pair, tmp_path):
+    out = tmp_path / "merged.out"
+    code, _, err = run("diffmerge", *pair, "-o", out, "--format", "tiff", "--bits", 16, "-q")
+    assert code == 0, err
+    with open_raster(out) as merged, open_raster(pair[0]) as original:
+        assert merged.info.bits == 16
+        np.testing.assert_array_equal(merged.strip(0, 400), original.strip(0, 400).astype(np.uint16) * 257)
+    before = out.read_bytes()
+    assert run("diffmerge", *pair, "-o", out, "--format", "tiff", "--skip-existing") == (0, "", "")
+    code, _, err = run("diffmerge", *pair, "-o", out, "--format", "tiff")
+    assert code == 2
+    assert "--overwrite" in err
+    assert out.read_bytes() == before
+    assert run("diffmerge", *pair, "-o", out, "--format", "tiff", "--overwrite", "-q")[0] == 0
+    assert out.read_bytes() != before
+
+
+def test_cmyk_stays_cmyk_in_tiff_and_is_refused_elsewhere(run, tmp_path, ring_scene):
+    picture = np.asarray(Image.fromarray(ring_scene[0][300:500, 100:350]).convert("CMYK")).copy()
+    Image.fromarray(picture, "CMYK").save(tmp_path / "a.tif")
+    changed = picture.copy()
+    changed[100:160, 100:200, 1] += 60
+    Image.fromarray(changed, "CMYK").save(tmp_path / "b.tif")
+    code, _, err = run("diffmerge", tmp_path / "a.tif", tmp_path / "b.tif", "-o", tmp_path / "o.tif", "-q")
+    assert code == 0, err
+    with open_raster(tmp_path / "o.tif") as merged:
+        assert merged.info.space == "cmyk"
+        np.testing.assert_array_equal(merged.strip(0, 60), picture[:60])
+    code, _, err = run("diffmerge", tmp_path / "a.tif", tmp_path / "b.tif", "-o", tmp_path / "o.png", "-q")
+    assert code == 2
+    assert "CMYK" in err
+
+
+def test_a_picture_that_fails_has_its_row(run, pair, tmp_path):
+    pair[1].write_bytes(pair[1].read_bytes()[:5000])
+    code, out, err = run("diffmerge", *pair, "-o", tmp_path / "m.png", "--json", "-q")
+    assert code == 1
+    assert json.loads(out)["error"] in " ".join(err.split())
+    assert not (tmp_path / "m.png").exists()

@@ -36,7 +36,7 @@ def pixels(path):
         return raster.strip(0, raster.info.height)
 
 
-@pytest.mark.parametrize("blend", ["linear", "cosine", "pyramid", "cut", "poisson"])
+@pytest.mark.parametrize("blend", ["linear", "cosine", "pyramid", "cut", "poisson", "poisson-exact"])
 def test_an_identity_writes_the_picture_back(run, photo, identity, tmp_path, blend):
     target = tmp_path / "made" / "out.png"
     code, out, err = run(
@@ -68,7 +68,10 @@ def test_json_is_one_line_and_nothing_else(run, photo, identity, tmp_path):
     assert err == ""
     (row,) = [json.loads(line) for line in out.splitlines()]
     assert row["size"] == [500, 350]
-    assert row["tiles"] > 1
+    assert row["tiles"]["planned"] == row["tiles"]["run"] == row["tiles"]["uniform"] > 1
+    assert {"model", "edit", "write", "seams", "total"} == set(row["seconds"])
+    assert row["peak_rss_mb"] is None or row["peak_rss_mb"] > 0
+    assert row["error"] is None
     assert row["seam_warning"] is None
     assert {"grad", "ramp", "grad_undisturbed", "overlap_mean", "overlap_p99", "drift"} <= set(row["seams"])
 
@@ -146,3 +149,67 @@ def test_tiles_that_show_are_said_on_stderr(run, photo, tmp_path):
     assert code == 0, err
     assert "segtile: warning: ring.png: " in err
     assert "across tile borders" in err
+
+
+def test_only_changes_leaves_the_rest_to_the_bit(run, photo, tmp_path):
+    """A model that brightens the whole picture changes nothing in it."""
+    model = save_graph(tmp_path / "brighter.onnx", bias=0.02)
+    target = tmp_path / "o.png"
+    code, _, err = run("edit", photo, "-o", target, "--model", model, "--tile", 320, "--only-changes", "-q")
+    assert code == 0, err
+    np.testing.assert_array_equal(pixels(target), pixels(photo))
+
+
+def test_batches_linear_light_and_the_3x3_give_the_picture_back_too(run, photo, identity, tmp_path):
+    target = tmp_path / "o.png"
+    choices = ["--batch", 3, "--linear-light", "--drift", "mix", "--grid", "aligned"]
+    code, out, err = run("edit", photo, "-o", target, "--model", identity, "--tile", 320, *choices, "--json")
+    assert code == 0, err
+    assert json.loads(out)["coarse"]
+    np.testing.assert_array_equal(pixels(target), pixels(photo))
+
+
+def test_the_heat_map_is_written_beside_it(run, photo, identity, tmp_path):
+    drawn = tmp_path / "maps" / "heat.png"
+    arguments = ["edit", photo, "-o", tmp_path / "o.png", "--model", identity, "--tile", 320, "--heat-map", drawn, "-q"]
+    code, _, err = run(*arguments)
+    assert code == 0, err
+    assert pixels(drawn).shape == (350, 500, 3)
+    code, _, err = run(*arguments, "--overwrite", "--heat-map", photo)
+    assert code == 2
+    assert "to be read" in err
+
+
+def test_a_target_that_exists_can_be_skipped(run, photo, tmp_path):
+    target = tmp_path / "o.png"
+    target.write_bytes(b"precious")
+    code, out, err = run("edit", photo, "-o", target, "--model", "absent.onnx", "--skip-existing")
+    assert (code, out, err) == (0, "", "")
+    assert target.read_bytes() == b"precious"
+    code, _, err = run("edit", photo, "-o", target, "--model", "absent.onnx", "--skip-existing", "--overwrite")
+    assert code == 2
+    assert "exclude each other" in err
+
+
+@pytest.mark.parametrize("what", ["truncated", "absent"])
+def test_a_picture_that_fails_has_its_row_and_leaves_nothing(run, photo, identity, tmp_path, what):
+    if what == "truncated":
+        photo.write_bytes(photo.read_bytes()[:20_000])
+    else:
+        photo.unlink()
+    code, out, err = run("edit", photo, "-o", tmp_path / "o.png", "--model", identity, "--json", "-q")
+    assert code == 1
+    row = json.loads(out)
+    assert row["input"] == str(photo)
+    assert row["output"] is None
+    assert row["error"] in " ".join(err.split())
+    assert "Traceback" not in err
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(("o.", ".o"))] == []
+
+
+@pytest.mark.parametrize("verb", ["edit", "diffmerge"])
+def test_help_fits_a_screen_and_ends_with_examples(run, verb):
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert len(out.splitlines()) <= 45
+    assert out.rstrip().splitlines()[-1].strip().startswith(f"segtile {verb}")

@@ -126,3 +126,21 @@ def test_the_tone_of_most_of_a_picture_is_found_and_no_more_than_that():
     local[:60] += np.float32(0.1)
     assert fit_tone(before, local).identity
     assert np.abs(tone.inverse()(tone(before)) - before).max() < 1e-5
+
+
+def test_a_tile_inside_a_change_keeps_it_where_no_overlap_speaks(photo):
+    """Tiles that share nothing, one recoloured all over: it stays, and the drift of the others still goes."""
+    picture = photo // 2 + 60
+    edited = picture.copy()
+    whole = cut_tiles(picture, 200, 0)
+    inside = whole.tiles[6].read
+    edited[inside.slices] += np.array([40, -30, 20], np.int8).astype(np.uint8)
+    tiles = drifting(cut_tiles(edited, 200, 0), 1, curve=0.1)
+    rows, found = harmonised(tiles, linear_rows, source(picture))
+    moved = joined(rows).astype(int) - picture
+    assert "1 of 12 tiles differ from the original" in found.notes[0]
+    away = np.ones(picture.shape[:2], bool)
+    away[inside.slices] = False
+    assert np.abs(moved[away]).mean() < 0.6
+    own = drifting(cut_tiles(edited, 200, 0), 1, curve=0.1).pixels[6].astype(int) - picture[inside.slices]
+    np.testing.assert_allclose(moved[inside.slices][20:-20, 20:-20].mean((0, 1)), own.mean((0, 1)), atol=4)

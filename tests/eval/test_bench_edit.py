@@ -1,4 +1,4 @@
-from eval.bench_edit import main, poisson_cost
+from eval.bench_edit import diffmerge_cost, main, poisson_cost
 
 
 def test_prints_a_row_for_every_method(capsys):
@@ -11,3 +11,9 @@ def test_prints_a_row_for_every_method(capsys):
 
 def test_measures_the_cost_of_poisson():
     assert "| poisson, exact |" in poisson_cost(1100)
+
+
+def test_diffmerge_cost_finds_the_object_both_ways():
+    rows = diffmerge_cost(500).splitlines()[3:]
+    assert [row.split(" | ")[0] for row in rows] == ["| poisson", "| feather"]
+    assert all(int(row.split(" | ")[-1].rstrip(" |")) >= 1 for row in rows)

@@ -46,6 +46,32 @@ def well_formed(mask: CropMask) -> None:
         np.testing.assert_array_equal(mask.bits, mask.soft >= 128)
 
 
+@given(masks(), masks(), boxes())
+def test_cuts_hold_what_lies_in_the_box_and_nothing_else(a, b, box):
+    one, two = crop.cut(a, box), crop.cut(b, box)
+    inside = np.zeros((FRAME.height, FRAME.width), bool)
+    inside[box.slices] = True
+    for mask, cut in ((a, one), (b, two)):
+        assert cut.area == (drawn(mask) & inside).sum()
+        assert crop.count(cut.packed) == cut.area
+    assert crop.shared_area(one, two) == (drawn(a) & drawn(b) & inside).sum()
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 5000)), max_size=12))
+def test_blocks_give_zeroed_arrays_that_share_nothing(shapes):
+    blocks = crop.Blocks()
+    arrays = []
+    for h, w in shapes:
+        one = blocks.zeros(h, w)
+        assert one.shape == (h, w)
+        assert not one.any()
+        one[:] = 255
+        arrays.append(one)
+    for i, one in enumerate(arrays):
+        one[:] = i
+    assert all((one == i).all() for i, one in enumerate(arrays))
+
+
 @given(masks())
 def test_alignment_moves_no_pixel(mask):
     found = crop.aligned(mask)
