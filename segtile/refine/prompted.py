@@ -29,8 +29,8 @@ class PromptedRefiner:
 
     A network answers on a grid of its own, four px of a tile to a cell or so. Beliefs become an alpha by narrow-band
     matting around their contour, which finds the edge between the cells; what is too thin for those cells is left to
-    matting altogether. An alpha (ZIM's) is taken as it is. An answer that contradicts what the coarse pass is certain of is refused: there matting alone finds the edge, as it does where
-    nothing could be asked, and a note says so.
+    matting altogether. An alpha (ZIM's) is taken as it is. An answer that contradicts what the coarse pass is certain
+    of is refused: there matting alone finds the edge, as it does where nothing could be asked, and a note says so.
     """
 
     bytes_per_px = 260
