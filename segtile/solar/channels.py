@@ -20,7 +20,7 @@ import numpy as np
 
 from segtile.errors import BadInput
 from segtile.solar.adaptive import AdaptiveCurve
-from segtile.solar.curves import CURVES, LUMA, evaluate
+from segtile.solar.curves import CURVES, evaluate, luma_of
 from segtile.types import FloatArray
 
 #: What networks are trained with, in this order.
@@ -54,7 +54,7 @@ def channels(
     Raises:
         BadInput: unknown name, or a channel around the background without one.
     """
-    luma = rgb @ LUMA
+    luma = luma_of(rgb)
     out = np.empty((*luma.shape, len(names)), np.float32)
     for k, name in enumerate(names):
         if name in CURVES:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from segtile.errors import BadInput
-from segtile.solar import SOLAR_CHANNELS, AdaptiveCurve, channels, fold
+from segtile.solar import NEUTRAL, SOLAR_CHANNELS, AdaptiveCurve, channels, fold, network_channels
+from segtile.solar.around import LEAST_SIGMA, MOST_SIGMA
 from segtile.solar.channels import SIGNED_RANGE, needs_background
 
 CURVE = AdaptiveCurve(np.full((4, 5, 3), 0.9, np.float32), np.full(3, 0.01, np.float32), 0.007, 0.05, 0.2, 0.1)
@@ -51,3 +52,30 @@ def test_fixed_curves_need_no_background():
 def test_refusals(names, text):
     with pytest.raises(BadInput, match=text):
         channels(names, np.zeros((2, 2, 3), np.float32))
+
+
+def test_what_networks_see_is_neutral_at_the_background_and_without_one():
+    rgb = np.full((3, 4, 3), 0.8, np.float32)
+    for made in (network_channels(rgb, np.full((3, 4), 0.8, np.float32), 0.01), network_channels(rgb, None)):
+        assert made.shape == (3, 4, len(SOLAR_CHANNELS))
+        assert made.dtype == np.float32
+        np.testing.assert_allclose(made, np.broadcast_to(NEUTRAL, made.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.004, 0.02, 3.0])
+def test_what_networks_see_follows_from_colour_tone_and_noise(sigma):
+    grey = np.linspace(0, 1, 4097, dtype=np.float32)
+    rgb, tone = np.repeat(grey[None, :, None], 3, axis=2), np.full((1, 4097), 0.9, np.float32)
+    made = network_channels(rgb, tone, sigma)
+    usable = min(max(sigma, LEAST_SIGMA), MOST_SIGMA)
+    straight = max(0.05, 6 * usable)
+    curve = AdaptiveCurve(
+        np.full((1, 1, 3), 0.9, np.float32), np.zeros(3), usable, straight, 1.25 * straight, 1.25 * straight
+    )
+    np.testing.assert_allclose(made, channels(SOLAR_CHANNELS, rgb, tone, curve), atol=1e-6)
+    np.testing.assert_array_equal(made[:, 700:900], network_channels(rgb[:, 700:900], tone[:, 700:900], sigma))
+
+
+def test_a_tone_that_does_not_fit_is_refused():
+    with pytest.raises(BadInput, match="do not fit"):
+        network_channels(np.zeros((4, 4, 3), np.float32), np.zeros((2, 2), np.float32), 0.01)
