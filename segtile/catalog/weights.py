@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from segtile.catalog.cards import ModelCard, ModelFile, cards_folder
+from segtile.catalog.cards import ModelCard, ModelFile, cards_folder, load_card
 from segtile.errors import ModelError
 
 
@@ -32,6 +32,20 @@ def find_weights(card: ModelCard) -> list[Path]:
         ModelError: a file is missing or is not what the card says; the message says what belongs where.
     """
     return [_checked(card, file) for file in card.files]
+
+
+def graph_path(name: str, own: str) -> Path:
+    """The graph that is meant by "net" (the catalogue's model `own`) or by a path that ends in .onnx.
+
+    Raises:
+        ModelError: there is no such file, or the model's weights are missing or not what their card says.
+    """
+    if name == "net":
+        return find_weights(load_card(own))[0]
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(f"{name}: no such file")
+    return path
 
 
 def _locate(file: ModelFile) -> Path | None:
