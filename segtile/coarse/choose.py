@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from segtile.backends.onnx import available_providers
-from segtile.catalog import ModelCard, graph_path, installed, list_cards, load_card
+from segtile.catalog import ModelCard, find_weights, graph_path, installed, list_cards, load_card
 from segtile.coarse.band import doubt_slits
 from segtile.coarse.net import net_pass
 from segtile.coarse.network import network_pass
@@ -17,11 +17,11 @@ from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
 from segtile.types import Box, CoarseMap, FloatArray
 
-#: The catalogue task whose models can look at a whole picture without being told what to look for.
-_TASK = "saliency"
+#: The catalogue's role whose models can look at a whole picture without being told what to look for.
+_ROLE = "coarse"
 
-#: The catalogue's name of our own coarse network.
-OWN = "net-coarse"
+#: The catalogue's name of our own coarse network, and the family of all that see solar channels as it does.
+OWN, FAMILY = "net-coarse", "segtile"
 
 
 def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "auto") -> CoarseMap:
@@ -53,7 +53,7 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
     elif name == "net" or name.endswith(".onnx"):
         found = net_pass(preview, frame, graph_path(name, OWN), name if name == "net" else Path(name).stem, device)
     else:
-        found = network_pass(preview, frame, _card(name), device)
+        found = _by_card(preview, frame, _card(name), device)
     h, w = found.prob.shape
     seen = preview if preview.shape[:2] == (h, w) else cv2.resize(preview, (w, h), interpolation=cv2.INTER_AREA)
     return replace(found, unsure=doubt_slits(seen, found.prob, found.unsure))
@@ -64,7 +64,7 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     if plain >= PLAIN_ENOUGH:
         return found
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
-    cards = [card for card in list_cards() if card.task == _TASK and installed(card)] if available_providers() else []
+    cards = _installed() if available_providers() else []
     if not cards:
         note = (
             f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
@@ -72,8 +72,20 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
-    chosen = network_pass(preview, frame, cards[0], device)
+    chosen = _by_card(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
+
+
+def _by_card(preview: FloatArray, frame: Box, card: ModelCard, device: str) -> CoarseMap:
+    if card.family == FAMILY:
+        return net_pass(preview, frame, find_weights(card)[0], card.id, device)
+    return network_pass(preview, frame, card, device)
+
+
+def _installed() -> list[ModelCard]:
+    """The networks that may be taken without being named, the best first."""
+    cards = [card for card in list_cards() if card.role == _ROLE and card.auto and installed(card)]
+    return sorted(cards, key=lambda card: -card.auto)
 
 
 def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
@@ -81,7 +93,7 @@ def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
 
 
 def _card(name: str) -> ModelCard:
-    known = [card.id for card in list_cards() if card.task == _TASK]
+    known = [card.id for card in list_cards() if card.role == _ROLE]
     if name not in known:
         raise BadInput(f"there is no coarse pass named '{name}'; use auto, studio, net or one of: {', '.join(known)}")
     return load_card(name)
