@@ -138,7 +138,8 @@ class CocoData(_Settings):
 class RendersData(_Settings):
     """Scenes rendered by `python -m eval.synth`, each kind with each seed; kept in the cache folder once made.
 
-    `size` is the long side in px. `seeds` empty takes the run's. `contrast` None leaves the object's own tones.
+    `size` is the long side in px. `seeds` empty takes the run's. `contrast` None leaves the object's own tones. With
+    `stage` 'varied', paper, lamps, lens, and the shape of the frame are drawn by kind and seed.
     """
 
     kind: Literal["renders"]
@@ -149,6 +150,7 @@ class RendersData(_Settings):
     contrast: float | None = Field(None, ge=0.01, le=0.10)
     background: float = Field(0.94, ge=0.5, le=1)
     quick: bool = False
+    stage: Literal["studio", "varied"] = "studio"
 
 
 Data = Annotated[
