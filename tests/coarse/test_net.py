@@ -79,3 +79,13 @@ def test_a_map_that_is_too_coarse_is_made_finer_first(ring_scene, weights, tmp_p
     assert error < 0.01
     with segtile.cutout(ring_scene[0], coarse=str(coarse), refine="matting") as cut:
         assert "nearer" not in cut.result.seconds, "matting takes any map"
+
+
+def test_a_picture_that_leaves_the_network_at_a_loss_is_told_of(tmp_path):
+    """This graph takes red for the probability: half of a grey and black board is undecided, none of a white one."""
+    path = write_graph(tmp_path / "red.onnx", kind="coarse", channels="")
+    board = (np.indices((120, 160)).sum(0) // 40 % 2).astype(np.float32)
+    undecided = np.repeat((0.4 * board)[..., None], 3, axis=2)
+    for preview, told in ((undecided, 1), (np.repeat(board[..., None], 3, axis=2), 0)):
+        found = look(preview, Box.frame(160, 120), str(path))
+        assert len([note for note in found.notes if "unlike what it was trained on" in note]) == told
