@@ -24,6 +24,7 @@ class LocalRefiner:
     halo = 32
     channels: tuple[str, ...] = ()
     bytes_per_px = 64
+    coarsest = float("inf")
     notes: tuple[str, ...] = ()
     reach = 12
 

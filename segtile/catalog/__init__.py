@@ -4,7 +4,7 @@ from segtile.catalog.card import Activation, Commercial, Fit, ModelCard, ModelFi
 from segtile.catalog.cards import cards_folder, list_cards, load_card, read_card
 from segtile.catalog.home import data_folder, weights_folder
 from segtile.catalog.licences import accept, accepted
-from segtile.catalog.weights import find_parts, find_weights, installed, locate
+from segtile.catalog.weights import find_parts, find_weights, graph_path, installed, locate
 
 __all__ = [
     "Activation",
@@ -20,6 +20,7 @@ __all__ = [
     "data_folder",
     "find_parts",
     "find_weights",
+    "graph_path",
     "installed",
     "list_cards",
     "load_card",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segtile.catalog.card import ModelCard, ModelFile
-from segtile.catalog.cards import cards_folder
+from segtile.catalog.cards import cards_folder, load_card
 from segtile.catalog.home import weights_folder
 from segtile.catalog.licences import require_accepted
 from segtile.catalog.trust import check_file, trust_first
@@ -27,6 +27,20 @@ def find_weights(card: ModelCard) -> list[Path]:
         ModelError: a file is missing or is not what the card says; the message names the command that brings it.
     """
     return list(find_parts(card).values())
+
+
+def graph_path(name: str, own: str) -> Path:
+    """The graph that is meant by "net" (the catalogue's model `own`) or by a path that ends in .onnx.
+
+    Raises:
+        ModelError: there is no such file, or the model's weights are missing or not what their card says.
+    """
+    if name == "net":
+        return find_weights(load_card(own))[0]
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(f"{name}: no such file")
+    return path
 
 
 def find_parts(card: ModelCard) -> dict[str, Path]:

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from segtile.coarse.evidence import OPPONENT, Edges, blur, tone_and_chroma
+from segtile.coarse.evidence import OPPONENT, Edges, blur, find_edges, opponent, tone_and_chroma
 from segtile.coarse.regions import distance_to
 from segtile.coarse.surface import Surface, fit_surface
+from segtile.solar.curves import luma_of
 from segtile.types import BoolArray, Box, FloatArray
 
 #: A contour with gaps narrower than twice this (cells) still shuts out what it encloses, while the background is
 #: being looked for; smaller distances follow for pictures that leave no room for it.
 _GAPS = (8, 4, 2, 1)
+
+#: Below this plainness there is no background.
+NO_GROUND = 0.1
+
+#: Smaller pictures than this show nothing that could be told from their margin.
+SMALLEST = 8
 
 #: Tone and chroma limits never fall below one level: 8-bit files cannot show less.
 _LEVEL = 1.0
@@ -64,6 +71,31 @@ def find_ground(opp: FloatArray, edges: Edges) -> Ground | None:
     chroma_limit = max(_LEVEL, 1.4 * float(np.hypot(noise[1], noise[2])), 4 * float(np.hypot(misfit[1], misfit[2])))
     plain = _plainness(opp, from_edge, surface, tone_limit, chroma_limit)
     return Ground(surface, tone_limit, chroma_limit, plain, used)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A preview's background, as networks are shown it.
+
+    `tone` (h, w, 3) float32 sRGB-encoded in [0, 1], smooth, under the object too; `sigma` the standard deviation of
+    the luma of the preview's own pixels around it; `ground` what both were read from.
+    """
+
+    tone: FloatArray
+    sigma: float
+    ground: Ground
+
+
+def see_background(preview: FloatArray) -> Seen | None:
+    """The background of a preview, (h, w, 3) float32 sRGB-encoded in [0, 1]; None where none was found."""
+    if min(preview.shape[:2]) < SMALLEST:
+        return None
+    opp = opponent(preview)
+    ground = find_ground(opp, find_edges(opp))
+    if ground is None or ground.plain < NO_GROUND:
+        return None
+    luma = np.dstack([luma_of(preview)] * 3)
+    return Seen(tone_as_srgb(ground), float(_noise(luma, ground.used)[0]), ground)
 
 
 def tone_as_srgb(ground: Ground) -> FloatArray:

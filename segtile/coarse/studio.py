@@ -13,17 +13,14 @@ from segtile.coarse.band import drop_dust, label_objects, make_band
 from segtile.coarse.belief import smooth_belief
 from segtile.coarse.doubt import doubtful
 from segtile.coarse.evidence import find_edges, opponent, tone_and_chroma
-from segtile.coarse.ground import Ground, find_ground, frame_noise, tone_as_srgb
+from segtile.coarse.ground import NO_GROUND, SMALLEST, Ground, find_ground, frame_noise, tone_as_srgb
 from segtile.coarse.holes import hole_chance, small_holes
 from segtile.coarse.regions import dilate, distance_to, nearest, touching_border
 from segtile.coarse.view import View, make_view
 from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
 
-#: From this plainness on the background is taken for plain; below `_NO_GROUND` there is none.
-PLAIN_ENOUGH, _NO_GROUND = 0.65, 0.1
-
-#: Smaller pictures than this show nothing that could be told from their margin.
-_SMALLEST = 8
+#: From this plainness on the background is taken for plain.
+PLAIN_ENOUGH = 0.65
 
 
 def studio_pass(preview: FloatArray, frame: Box) -> tuple[CoarseMap, float]:
@@ -39,13 +36,13 @@ def studio_pass(preview: FloatArray, frame: Box) -> tuple[CoarseMap, float]:
         is not plain. `CoarseMap.background.noise` is carried from the preview to the frame's scale, see `frame_noise`.
     """
     h, w = preview.shape[:2]
-    if min(h, w) < _SMALLEST:
+    if min(h, w) < SMALLEST:
         note = f"The picture is too small ({w} x {h}) to tell an object from its background: nothing was looked for."
         return _constant(preview, frame, 0.0, note), 1.0
     opp = opponent(preview)
     edges = find_edges(opp)
     ground = find_ground(opp, edges)
-    if ground is None or ground.plain < _NO_GROUND:
+    if ground is None or ground.plain < NO_GROUND:
         note = "No background was found: the studio pass takes the whole picture for object."
         return _constant(preview, frame, 1.0, note), 0.0
     prob, doubt = _judge(make_view(opp, edges, ground))

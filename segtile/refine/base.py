@@ -19,7 +19,8 @@ class Refiner(Protocol):
     `name` is what users choose it by. `tile` is the side of the read window in px that it works best at, `halo` the
     context in px that it wants around a core. `channels` names the solar channels it asks for, in order.
     `bytes_per_px` is its working memory at the peak for each pixel of the read window; a network's own, which no
-    setting of ours bounds, is not in it. `notes` are sentences for the user, whatever the picture.
+    setting of ours bounds, is not in it. `coarsest` is the frame px per cell of a coarse map beyond which it wants the
+    map made finer first. `notes` are sentences for the user, whatever the picture.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Refiner(Protocol):
     halo: int
     channels: tuple[str, ...]
     bytes_per_px: int
+    coarsest: float
     notes: tuple[str, ...]
 
     def refine(self, x: TileInput) -> TilePatch:

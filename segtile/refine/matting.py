@@ -35,6 +35,7 @@ class MattingRefiner:
     halo = 64
     channels: tuple[str, ...] = ()
     bytes_per_px = 180
+    coarsest = float("inf")
     notes: tuple[str, ...] = ()
 
     def refine(self, x: TileInput) -> TilePatch:

@@ -34,6 +34,7 @@ class PromptedRefiner:
     """
 
     bytes_per_px = 260
+    coarsest = float("inf")
 
     def __init__(
         self,

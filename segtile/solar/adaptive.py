@@ -69,22 +69,7 @@ class AdaptiveCurve:
         Args:
             phase: 0 to 1; the folds lie further out by this share of a segment. None ever comes nearer than at 0.
         """
-        if not 0 <= phase <= 1:
-            raise BadInput(f"the adaptive curve's phase is 0 to 1, not {phase}")
-        step = 1.0 / self.gain
-        x: list[float] = [-self.straight, 0.0, self.straight]
-        y: list[float] = [0.5 - _SWING, 0.5, 0.5 + _SWING]
-        for sign, first, end in ((1, self.above, 1.0), (-1, self.below, 0.0)):
-            at = first + phase * step
-            value = end
-            while True:
-                place = len(x) if sign > 0 else 0
-                x.insert(place, sign * at)
-                y.insert(place, value)
-                if at > 1.0:
-                    break
-                at, value = at + step, 1.0 - value
-        return np.array(x, np.float64), np.array(y, np.float64)
+        return knots_of(self.straight, self.below, self.above, phase)
 
     def fold(self, difference: npt.ArrayLike, phase: float = 0.0) -> FloatArray:
         """Send differences from the background through the curve.
@@ -104,6 +89,26 @@ class AdaptiveCurve:
         x, _ = self.knots(phase)
         folds = x[np.abs(x) > self.straight]
         return (np.searchsorted(folds, np.asarray(difference)) - np.count_nonzero(folds < 0)).astype(np.int32)
+
+
+def knots_of(straight: float, below: float, above: float, phase: float = 0.0) -> tuple[FloatArray, FloatArray]:
+    """The points of a curve around a background; fields and argument as of `AdaptiveCurve` and its `knots`."""
+    if not 0 <= phase <= 1:
+        raise BadInput(f"the adaptive curve's phase is 0 to 1, not {phase}")
+    step = straight / _SWING
+    x: list[float] = [-straight, 0.0, straight]
+    y: list[float] = [0.5 - _SWING, 0.5, 0.5 + _SWING]
+    for sign, first, end in ((1, above, 1.0), (-1, below, 0.0)):
+        at = first + phase * step
+        value = end
+        while True:
+            place = len(x) if sign > 0 else 0
+            x.insert(place, sign * at)
+            y.insert(place, value)
+            if at > 1.0:
+                break
+            at, value = at + step, 1.0 - value
+    return np.array(x, np.float64), np.array(y, np.float64)
 
 
 def adapt(raster: Raster, coarse: CoarseMap) -> AdaptiveCurve:
@@ -131,7 +136,7 @@ def adapt(raster: Raster, coarse: CoarseMap) -> AdaptiveCurve:
     if not sure.any():
         raise BadInput("the adaptive solar curve needs background, and the coarse pass found none")
     tone = smooth_field(preview, sure)
-    noise, sigma = _noise(raster, coarse, sure)
+    noise, sigma = measure_noise(raster, coarse, sure)
     below, above, straight = _edge_tones(preview @ LUMA - tone @ LUMA, coarse, sigma)
     straight = max(_SIGMAS * sigma, min(straight, _FLATTEST))
     # a fold nearer than where the straight line itself meets the end of the range would make the tail steeper
@@ -260,8 +265,18 @@ def _averages(values: FloatArray, known: BoolArray, sigma: float) -> FloatArray:
     return np.asarray(means, np.float32).reshape(values.shape)
 
 
-def _noise(raster: Raster, coarse: CoarseMap, sure: BoolArray) -> tuple[FloatArray, float]:
-    """Noise of the frame's own pixels per channel and of the luma, from windows of background."""
+def measure_noise(raster: Raster, coarse: CoarseMap, sure: BoolArray) -> tuple[FloatArray, float]:
+    """Noise of the frame's own pixels, from windows of background.
+
+    Args:
+        raster: the picture.
+        coarse: says how map cells lie over the frame.
+        sure: (h, w) bool, map cells that are background.
+
+    Returns:
+        Standard deviations per channel, (3,) float32, and of the luma; never below half a code value of the file,
+        which is also the answer where no window holds background only.
+    """
     spreads: list[FloatArray] = []
     step = 1.0 / 255
     for box in _quiet_windows(coarse, sure):

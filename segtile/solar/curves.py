@@ -25,6 +25,13 @@ Reading = Literal["linear", "spline"]
 #: Rec. 709 weights, taken on encoded values: the tone that a Curves layer on a grey copy would fold.
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
+
+def luma_of(rgb: FloatArray) -> FloatArray:
+    """The tone of (..., 3) float32 colours, (...) float32; a pixel's is the same to the bit in every array it is in."""
+    # a matrix product sums in another order for another size
+    return np.asarray(rgb[..., 0] * LUMA[0] + rgb[..., 1] * LUMA[1] + rgb[..., 2] * LUMA[2], np.float32)
+
+
 #: More folds than this put less than four 8-bit code values between two of them.
 MOST_FOLDS = 62
 

@@ -12,7 +12,6 @@ from segtile.refine import Refiner, get_refiner, make_input
 from segtile.refine.answers import Certain, Choice, agreement, choose, fuse, unresolved
 from segtile.refine.prompted import PromptedRefiner
 from segtile.refine.snap import EDGE_CHANNELS, edge_strength, snap
-from segtile.solar import adapt
 from segtile.solar.channels import VIEW_CHANNELS
 from segtile.types import Box, CoarseMap, Tile
 
@@ -165,9 +164,8 @@ def test_a_tile_without_a_band_is_not_looked_at():
 
 
 def with_channels(picture, coarse, alpha, channels):
-    from segtile.raster import open_raster
 
-    return make_input(picture, coarse, whole(alpha), channels, adapt(open_raster(picture.pixels), coarse))
+    return make_input(picture, coarse, whole(alpha), channels)
 
 
 def test_the_second_look_is_at_the_solar_view_and_helps_where_the_first_fails():
