@@ -43,9 +43,8 @@ def main() -> None:
         ("our coarse network", graph_path(given.coarse, "net-coarse"), 512),
         ("IS-Net, fp16", given.weights / "isnet_fp16.onnx", SIDE),
     ]
-    print(
-        f"medians of {given.repeats} runs, {given.threads} threads\n\n| network | px | s | s per MP |\n|---|---:|---:|---:|"
-    )
+    print(f"medians of {given.repeats} runs, {given.threads} threads\n")
+    print("| network | px | s | s per MP |\n|---|---:|---:|---:|")
     for name, path, side in rows:
         if path.is_file():
             seconds = median(repeat(network_run(path, side, given.threads), given.repeats))
