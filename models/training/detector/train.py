@@ -20,7 +20,7 @@ from models.training.detector.batches import Composed, batches, collate
 from models.training.detector.compose import Scene
 from models.training.detector.config import Phase, Settings
 from models.training.detector.figures import validate
-from models.training.detector.library import Sprite
+from models.training.common.sprites import Sprite
 from models.training.detector.loss import losses
 from models.training.detector.model import Detector, Raw
 
