@@ -6,8 +6,6 @@ alpha. `cutout` reads in that order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,13 +14,13 @@ from segtile.coarse import look
 from segtile.errors import NothingFound
 from segtile.grid import GridStats, compare, plan_aligned, plan_uniform
 from segtile.merge import AlphaStore
+from segtile.nearer import look_nearer
 from segtile.raster import open_raster
 from segtile.recipe import Recipe, build_recipe
-from segtile.refine import Refiner, get_refiner, make_input
+from segtile.refine import Refiner, get_refiner
+from segtile.refining import input_maker, refine_tiles
 from segtile.resources import Clock, peak_rss_mb, usable_threads
 from segtile.result import Cutout
-from segtile.solar import adapt
-from segtile.solar.channels import needs_background
 from segtile.types import (
     Array,
     CoarseMap,
@@ -30,9 +28,6 @@ from segtile.types import (
     Grid,
     Progress,
     Raster,
-    Tile,
-    TileInput,
-    TilePatch,
     no_progress,
 )
 
@@ -52,13 +47,14 @@ def cutout(
 
     Args:
         image: a path, an (H, W[, 3 or 4]) uint8 or uint16 array in RGB order, a PIL image or a Raster.
-        coarse: the pass over the whole picture: "auto", "studio" or a catalogue name.
-        refine: the pass over each tile: "auto", "matting" or "none".
+        coarse: the pass over the whole picture: "auto", "studio", "net", a catalogue name, or the path of a network.
+        refine: the pass over each tile: "auto", "net", "matting", "none", or the path of a network (.onnx).
         grid: "aligned" to the object's edge, or "uniform".
         tile: the tile's side in px as the refiner sees it; the refiner's own by default.
         halo: context around a tile's core in px; the refiner's own by default.
         recipe: all settings at once, instead of the five above.
-        on_progress: called as on_progress(done, total, stage) with the stages "read", "coarse", "plan", "refine".
+        on_progress: called as on_progress(done, total, stage) with the stages "read", "coarse", "nearer" (only where a
+            refiner needs a finer map first), "plan", "refine".
 
     Returns:
         A Cutout: `.alpha`, `.rgba`, `.save(path)`. Close it, or use it in a with statement: it holds temporary files.
@@ -80,6 +76,10 @@ def cutout(
             found = _look(raster, recipe, on_progress)
         if not found.labels.any():
             raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
+        notes: list[str] = []
+        if found.scale > refiner.coarsest and found.unsure.any():
+            with clock.stage("nearer"):
+                found, notes = look_nearer(raster, found, refiner, recipe, on_progress)
         with clock.stage("plan"):
             plan, stats = _plan(found, recipe, refiner, on_progress)
         limit, wanted = recipe.limits.memory_mb, recipe.refine.threads
@@ -90,9 +90,8 @@ def cutout(
         raise
     try:
         with clock.stage("refine"):
-            channels = refiner.channels if recipe.refine.solar else ()
-            make = _input_maker(raster, found, channels)
-            notes = _refine_tiles(plan, refiner, make, store, threads, on_progress)
+            make = input_maker(raster, found, refiner.channels if recipe.refine.solar else ())
+            notes += refine_tiles(plan, refiner, make, store, threads, on_progress)
             seams = store.finish()
         if seams.warning:
             notes.append(seams.warning)
@@ -170,48 +169,6 @@ def _plan(found: CoarseMap, recipe: Recipe, refiner: Refiner, on_progress: Progr
     plan = plan_aligned(found, tile, halo) if recipe.grid.kind == "aligned" else uniform
     on_progress(1, 1, "plan")
     return plan, compare(plan, uniform, found)
-
-
-def _input_maker(raster: Raster, found: CoarseMap, channels: tuple[str, ...]) -> Callable[[Tile], TileInput]:
-    """What a refiner gets to see of a tile; the picture's adaptive curve is estimated once, if a channel needs it."""
-    curve = adapt(raster, found) if needs_background(channels) else None
-    return lambda tile: make_input(raster, found, tile, channels, curve)
-
-
-def _refine_tiles(
-    plan: Grid,
-    refiner: Refiner,
-    make: Callable[[Tile], TileInput],
-    store: AlphaStore,
-    threads: int,
-    on_progress: Progress,
-) -> list[str]:
-    """Refine every tile of the plan into the store; returns the refiner's notes. At most `threads` tiles are alive."""
-
-    def one(index: int) -> TilePatch:
-        return refiner.refine(make(plan.tiles[index]))
-
-    notes: list[str] = []
-    done, total = 0, len(plan.tiles)
-    on_progress(0, total, "refine")
-    with ThreadPoolExecutor(threads, thread_name_prefix="segtile") as pool:
-        waiting = list(reversed(plan.order))
-        running: set[Future[TilePatch]] = set()
-        try:
-            while waiting or running:
-                while waiting and len(running) < threads:
-                    running.add(pool.submit(one, waiting.pop()))
-                finished, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    patch = future.result()
-                    store.add(patch)
-                    notes.extend(patch.notes)
-                    done += 1
-                    on_progress(done, total, "refine")
-        finally:
-            for future in running:
-                future.cancel()
-    return notes
 
 
 def _name(raster: Raster) -> str:

@@ -33,6 +33,10 @@ class ModelError(SegtileError, RuntimeError):
     """Weights are unknown, not installed, not what their card says, or failed to run."""
 
 
+class LicenceError(ModelError, PermissionError):
+    """The licence of a model's weights forbids commercial use, and nobody has accepted that yet."""
+
+
 class NothingFound(SegtileError, LookupError):
     """The coarse pass found no object in the picture."""
 

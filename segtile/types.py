@@ -198,7 +198,7 @@ class Raster(Protocol):
 
 @dataclass(frozen=True)
 class Background:
-    """A plain or smoothly lit background as the coarse pass modelled it, on the coarse map's grid.
+    """A plain or smoothly lit background as the coarse pass modelled it, on a grid of its own over the frame.
 
     `tone` is (h, w, 3) float32 sRGB-encoded in [0, 1], smooth over the whole frame (also under the object);
     `noise` is the standard deviation (3,) float32 of the frame's own pixels around it, at full resolution.

@@ -24,6 +24,7 @@ class LocalRefiner:
     halo = 32
     channels: tuple[str, ...] = ()
     bytes_per_px = 64
+    coarsest = float("inf")
     reach = 12
 
     def __init__(self):

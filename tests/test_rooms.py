@@ -11,7 +11,21 @@ ROOMS = ["raster", "coarse", "grid", "refine", "merge", "export"]
 SIDE = {"types", "detected", "errors", "recipe", "_callable", "resources"}
 SIDE |= {"solar", "masks", "catalog", "backends", "metrics"}
 VENDORS = {"onnxruntime", "torch", "torchvision", "segment_anything", "ultralytics", "sahi", "diffusers", "pymatting"}
-TOP = {"cutout", "detect", "segment", "slicing", "detection", "edit", "result", "manifest", "view", "evaluation", "cli"}
+TOP = {
+    "cutout",
+    "detect",
+    "segment",
+    "slicing",
+    "detection",
+    "edit",
+    "result",
+    "manifest",
+    "view",
+    "evaluation",
+    "cli",
+    "refining",
+    "nearer",
+}
 TOP |= {"__init__", "__main__"}
 
 

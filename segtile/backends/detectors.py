@@ -24,7 +24,7 @@ def open_detector(
     """Open a detector.
 
     Args:
-        model: a path to an .onnx or .pt file; the name of a card of the catalogue with the task "detect" or "segment";
+        model: a path to an .onnx or .pt file; the name of a card of the catalogue with the role "detect";
             a Detector; a SAHI DetectionModel; a model of ultralytics; or a callable, see `segtile.backends.callables`.
         confidence: for files, names and ultralytics models: only detections with a score above it are given, 0..1. The
             others keep the threshold they came with.
@@ -104,7 +104,7 @@ def _find(model: str | Path) -> tuple[Path, tuple[float | str, ...]]:
         if not path.is_file():
             raise ReadError(f"there is no model file {path}")
         return path, ()
-    cards = [card for card in list_cards() if card.task in ("detect", "segment")]
+    cards = [card for card in list_cards() if card.role == "detect"]
     if str(model) in [card.id for card in cards]:
         card = load_card(str(model))
         return find_weights(card)[0], card.scales

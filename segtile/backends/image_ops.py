@@ -118,9 +118,9 @@ def open_edit(model: str, device: str = "auto") -> OnnxEdit:
             raise ModelError(f"{model}: no such file")
         return OnnxEdit(path, device=device)
     card = load_card(model)
-    if card.task != "edit":
-        known = ", ".join(c.id for c in list_cards() if c.task == "edit") or "none yet"
-        raise BadInput(f"{model} is a model for {card.task}, not for editing; the catalogue's are: {known}")
+    if card.role != "edit":
+        known = ", ".join(c.id for c in list_cards() if c.role == "edit") or "none yet"
+        raise BadInput(f"{model} is a {card.role} model, none for editing; the catalogue's are: {known}")
     return OnnxEdit(find_weights(card)[0], device=device)
 
 

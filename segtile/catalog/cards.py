@@ -1,61 +1,25 @@
-"""Model cards: what a model is, what it may be used for, and everything an adapter needs to run it."""
+"""Reads and checks the cards of the catalogue: models/cards/ID.toml."""
 
 from __future__ import annotations
 
 import importlib.resources
+import re
 import tomllib
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from segtile.catalog.address import check_address
+from segtile.catalog.card import ModelCard, ModelFile
 from segtile.errors import ModelError
 
-#: What still has to be done to a network's output to make it a probability: the graph says "none" where it does it.
-Activation = Literal["none", "sigmoid"]
-
-_COLOURS = ("rgb", "bgr")
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """One file of a model: name in the weights folder, sha256, size in bytes, and where its makers offer it."""
-
-    name: str
-    sha256: str
-    bytes: int
-    url: str
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """A model of the catalogue.
-
-    `size` is the (width, height) the network was trained for; it is always run at that size. A network sees
-    ``(colour * scale - mean) / std`` of sRGB-encoded values in [0, 1], channels in the order of `colour` ("rgb" or
-    "bgr"). `output` is the name or the index of the graph's output; `activation` what turns it into a probability.
-    `classes` are what a detector (task "detect") tells apart, in the order of its scores; () for other tasks. `scales`
-    are the passes that it was trained for, where nothing else is asked for: "full" is the whole picture at once, 1.0
-    slices of it as it is.
-    Licences of code and weights are separate, and `data` says what the weights were trained on.
-    """
-
-    id: str
-    task: str
-    title: str
-    source: str
-    code_licence: str
-    weights_licence: str
-    data: str
-    files: tuple[ModelFile, ...]
-    size: tuple[int, int]
-    colour: str
-    scale: float
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    output: str | int
-    activation: Activation
-    classes: tuple[str, ...] = ()
-    scales: tuple[float | str, ...] = ()
+#: Tables of a card that are for readers: what it was measured to do, and what its graph says itself.
+_NOTES = ("figures", "edit")
+_DIGITS = {"sha256": 64, "md5": 32, "git_blob": 40}
+_PARTS = ("model", "encoder", "decoder", "checkpoint")
+_SUFFIXES = (".onnx", ".pth", ".pt", ".safetensors")
 
 
 def cards_folder() -> Path:
@@ -92,81 +56,116 @@ def read_card(path: Path) -> ModelCard:
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        card = _build(raw)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"is not valid: {error}"
-        raise ModelError(f"the model card {path.name} {what}") from error
+        card = _validator().validate_python(_flat(raw))
+        _check(card)
+    except ValidationError as error:
+        raise ModelError(f"the model card {path.name} is not valid: {_first(error)}") from None
+    except (OSError, ValueError, ModelError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise ModelError(f"the model card {path.name} is not valid: {error}") from error
     if card.id != path.stem:
         raise ModelError(f"the model card {path.name} says id = '{card.id}': id and file name have to agree")
     return card
 
 
-def _build(raw: dict[str, Any]) -> ModelCard:
-    taken, given = raw["input"], raw["output"]
-    files = tuple(ModelFile(f["name"], f["sha256"].lower(), int(f["bytes"]), f["url"]) for f in raw["files"])
-    card = ModelCard(
-        id=str(raw["id"]),
-        task=str(raw["task"]),
-        title=str(raw["title"]),
-        source=str(raw["source"]),
-        code_licence=str(raw["code_licence"]),
-        weights_licence=str(raw["weights_licence"]),
-        data=str(raw["data"]),
-        files=files,
-        size=_pair(taken["size"]),
-        colour=str(taken["colour"]),
-        scale=float(taken["scale"]),
-        mean=_triple(taken["mean"]),
-        std=_triple(taken["std"]),
-        output=given["name"] if "name" in given else int(given["index"]),
-        activation=given["activation"],
-        classes=_names(given.get("classes", [])),
-        scales=_scales(taken.get("scales", [])),
-    )
-    _check(card)
-    return card
+@cache
+def _validator() -> TypeAdapter[ModelCard]:
+    return TypeAdapter(ModelCard)
+
+
+def _flat(raw: dict[str, Any]) -> dict[str, Any]:
+    """The card's fields: the tables [input] and [output] are there for people to find their way."""
+    fields = {key: value for key, value in raw.items() if key not in ("input", "output", *_NOTES)}
+    for table in ("input", "output"):
+        part = raw.get(table, {})
+        if not isinstance(part, dict):
+            raise ValueError(f"{table} is no table")
+        part = dict(part)
+        if table == "output":
+            given = [part.pop(key) for key in ("name", "index") if key in part]
+            if len(given) > 1:
+                raise ValueError("its output has both a name and an index")
+            fields |= {"output": given[0]} if given else {}
+        if twice := fields.keys() & part.keys():
+            raise ValueError(f"{', '.join(sorted(twice))} stands twice")
+        fields |= part
+    return fields
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault as part of a sentence, with where it is."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"it lacks {place}"
+    return f"{place}: {fault['msg'][:1].lower()}{fault['msg'][1:]}, not {fault['input']!r}"
 
 
 def _check(card: ModelCard) -> None:
-    if not card.files:
-        raise ValueError("it names no files")
-    for file in card.files:
-        if Path(file.name).name != file.name:
-            raise ValueError(f"the file name '{file.name}' holds a folder")
-        if len(file.sha256) != 64 or set(file.sha256) - set("0123456789abcdef"):
-            raise ValueError(f"the sha256 of {file.name} is not 64 hexadecimal digits")
-    if card.colour not in _COLOURS:
-        raise ValueError(f"colour is '{card.colour}', it has to be one of {', '.join(_COLOURS)}")
-    if card.activation not in get_args(Activation):
-        raise ValueError(f"activation is '{card.activation}', it has to be one of {', '.join(get_args(Activation))}")
-    if (card.task == "detect") != bool(card.classes):
-        raise ValueError(f"its task is '{card.task}' and it has {len(card.classes)} classes: detectors alone have any")
-    if min(card.size) < 1:
-        raise ValueError(f"size is {card.size}, both sides have to be at least 1")
-    if min(card.std) <= 0:
+    """What types alone do not say.
+
+    Raises:
+        ValueError: the first fault.
+        ModelError: an address that weights must not come from.
+    """
+    if not re.fullmatch(r"[a-z0-9]+([._-][a-z0-9]+)*", card.id):
+        raise ValueError(f"the id '{card.id}' has to be small letters and digits, joined by -, _ or .")
+    for name in ("family", "title", "source", "code_licence", "weights_licence", "data"):
+        if not str(getattr(card, name)).strip():
+            raise ValueError(f"{name} is empty")
+    _check_files(card.files)
+    if (card.role == "detect") != bool(card.classes):
+        raise ValueError(f"its role is '{card.role}' and it has {len(card.classes)} classes: detectors alone have any")
+    if not all(card.classes):
+        raise ValueError("a class has no name")
+    if card.prompts and card.role != "refine":
+        raise ValueError(f"its role is '{card.role}' and it takes prompts: refiners alone do")
+    if min(card.size) < 1 or (card.multiple_of is not None and card.multiple_of < 1):
+        raise ValueError(f"size is {card.size}, sides and multiple_of have to be at least 1")
+    if any(side % (card.multiple_of or 1) for side in card.size):
+        raise ValueError(f"size is {card.size}, which is no multiple of {card.multiple_of}")
+    if not all(value > 0 for value in card.std):
         raise ValueError("std has to be above 0")
+    if not all(scale == "full" or scale > 0 for scale in card.scales):
+        raise ValueError('scales has to be numbers above 0 and "full"')
+    if card.auto < 0 or (card.auto and card.commercial == "no"):
+        raise ValueError(f"auto is {card.auto}: a model that is not free to use is never taken by itself")
+    _check_channels(card.channels)
 
 
-def _pair(values: list[int]) -> tuple[int, int]:
-    first, second = values
-    return int(first), int(second)
+def _check_files(files: tuple[ModelFile, ...]) -> None:
+    if not files:
+        raise ValueError("it names no files")
+    for file in files:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", file.name):
+            raise ValueError(f"the file name '{file.name}' holds a folder or odd characters")
+        if not file.name.endswith(_SUFFIXES):
+            raise ValueError(f"the file name '{file.name}' ends in none of {', '.join(_SUFFIXES)}")
+        if file.part not in _PARTS:
+            raise ValueError(f"the part of {file.name} is '{file.part}', it has to be one of {', '.join(_PARTS)}")
+        for kind, digits in _DIGITS.items():
+            digest = getattr(file, kind)
+            if digest and not re.fullmatch(f"[0-9a-f]{{{digits}}}", digest):
+                raise ValueError(f"the {kind} of {file.name} is not {digits} small hexadecimal digits")
+        if file.bytes is not None and file.bytes < 1:
+            raise ValueError(f"the size of {file.name} is {file.bytes} bytes")
+        if file.shipped == bool(file.urls):
+            raise ValueError(f"{file.name} has to be shipped or to have addresses, and not both")
+        if file.shipped and not file.sha256:
+            raise ValueError(f"{file.name} is shipped without its sha256")
+        for url in file.urls:
+            check_address(url)
+    for what in ("name", "part"):
+        if len({getattr(file, what) for file in files}) < len(files):
+            raise ValueError(f"two of its files have the same {what}")
 
 
-def _names(values: list[str]) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(name, str) and name for name in values):
-        raise ValueError("classes has to be a list of names")
-    return tuple(values)
+def _check_channels(names: tuple[str, ...]) -> None:
+    if not names:
+        return
+    from segtile.solar import SOLAR_CHANNELS  # brings OpenCV, which a list of cards can do without
 
-
-def _scales(values: list[Any]) -> tuple[float | str, ...]:
-    if not isinstance(values, list) or not all(v == "full" or (isinstance(v, int | float) and v > 0) for v in values):
-        raise ValueError('scales has to be a list of numbers above 0 and "full"')
-    return tuple(v if v == "full" else float(v) for v in values)
-
-
-def _triple(values: list[float]) -> tuple[float, float, float]:
-    first, second, third = values
-    return float(first), float(second), float(third)
+    if unknown := [name for name in names if name not in SOLAR_CHANNELS]:
+        raise ValueError(f"there is no solar channel '{unknown[0]}': there are {', '.join(SOLAR_CHANNELS)}")
 
 
 def _models_folder() -> Path:

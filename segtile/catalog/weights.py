@@ -1,40 +1,78 @@
-"""Where weights lie, and whether they are what their card says."""
+"""Where weights lie, and whether they may be used and are what their card says."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from functools import lru_cache
 from pathlib import Path
 
-import platformdirs
-
-from segtile.catalog.cards import ModelCard, ModelFile, cards_folder
+from segtile.catalog.card import ModelCard, ModelFile
+from segtile.catalog.cards import cards_folder, load_card
+from segtile.catalog.home import weights_folder
+from segtile.catalog.licences import require_accepted
+from segtile.catalog.trust import check_file, trust_first
 from segtile.errors import ModelError
-
-
-def weights_folder() -> Path:
-    """The user's folder for weights: SEGTILE_HOME/weights, by default in the platform's cache folder."""
-    home = os.environ.get("SEGTILE_HOME")
-    base = Path(home).expanduser() if home else Path(platformdirs.user_cache_dir("segtile", appauthor=False))
-    return base / "weights"
 
 
 def installed(card: ModelCard) -> bool:
     """True where every file of a model lies in one of the folders that are searched; their content is not checked."""
-    return all(_locate(file) is not None for file in card.files)
+    return all(locate(file) is not None for file in card.files)
 
 
 def find_weights(card: ModelCard) -> list[Path]:
-    """The files of a model, in the card's order, each checked against its sha256 (once per process and file state).
+    """The files of a model, in the card's order, ready to be run.
+
+    Each is checked against its published digest, or against the one that it had when it was seen first.
 
     Raises:
-        ModelError: a file is missing or is not what the card says; the message says what belongs where.
+        LicenceError: the licence allows no commercial use, and nobody has accepted that.
+        ModelError: a file is missing or is not what the card says; the message names the command that brings it.
     """
-    return [_checked(card, file) for file in card.files]
+    return list(find_parts(card).values())
 
 
-def _locate(file: ModelFile) -> Path | None:
+def graph_path(name: str, own: str) -> Path:
+    """The graph that is meant by "net" (the catalogue's model `own`) or by a path that ends in .onnx.
+
+    Raises:
+        ModelError: there is no such file, or the model's weights are missing or not what their card says.
+    """
+    if name == "net":
+        return find_weights(load_card(own))[0]
+    path = Path(name)
+    if not path.is_file():
+        raise ModelError(f"{name}: no such file")
+    return path
+
+
+def find_parts(card: ModelCard) -> dict[str, Path]:
+    """The files of a model by part ("encoder", "decoder", ...), checked as by `find_weights`.
+
+    Raises:
+        LicenceError: the licence allows no commercial use, and nobody has accepted that.
+        ModelError: a file is missing or is not what the card says; the message names the command that brings it.
+    """
+    found = require_present(card)
+    require_accepted(card)
+    for file in card.files:
+        path = found[file.part]
+        try:
+            check_file(card, file, path)
+        except ModelError as error:
+            raise ModelError(f"{error}; {_way_out(card)}") from error
+        trust_first(card, file, path, str(path))
+    return found
+
+
+def require_present(card: ModelCard) -> dict[str, Path]:
+    """Where the files of a model lie, by part; neither their content nor the licence is looked at.
+
+    Raises:
+        ModelError: a file is missing; the message names the command that brings it.
+    """
+    return {file.part: _present(card, file) for file in card.files}
+
+
+def locate(file: ModelFile) -> Path | None:
+    """Where a file lies: in the user's folder, or in this package; None where it is in neither."""
     for folder in (weights_folder(), cards_folder().parent / "weights"):
         path = folder / file.name
         if path.is_file():
@@ -42,28 +80,17 @@ def _locate(file: ModelFile) -> Path | None:
     return None
 
 
-def _checked(card: ModelCard, file: ModelFile) -> Path:
-    path = _locate(file)
-    if path is None:
-        raise ModelError(
-            f"the weights of {card.id} are not installed: put {file.name} (sha256 {file.sha256}, "
-            f"{file.bytes / 1e6:.1f} MB, from {file.url}) into {weights_folder()}"
-        )
-    state = path.stat()
-    digest = _sha256(path, state.st_mtime_ns, state.st_size)
-    if digest != file.sha256:
-        raise ModelError(
-            f"{path} is not the file that the card of {card.id} names: its sha256 is {digest}, "
-            f"the card says {file.sha256}; replace it with the one from {file.url}"
-        )
-    return path
+def _present(card: ModelCard, file: ModelFile) -> Path:
+    path = locate(file)
+    if path is not None:
+        return path
+    if file.shipped:
+        raise ModelError(f"the weights of {card.id} are not where they belong; {_way_out(card)}")
+    accepting = f" --accept-licence' brings them, if you accept {card.weights_licence}, which allows no commercial use"
+    pull = f"'segtile models pull {card.id}" + (accepting if card.commercial == "no" else "' brings them")
+    size = f" ({card.bytes / 1e6:.0f} MB)" if card.bytes else ""
+    raise ModelError(f"the weights of {card.id} are not installed ({file.name}): {pull}{size}")
 
 
-@lru_cache(maxsize=64)
-def _sha256(path: Path, _mtime_ns: int, _size: int) -> str:
-    """The digest of a file; asked for again only when its time or size has changed."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+def _way_out(card: ModelCard) -> str:
+    return "reinstall segtile" if card.shipped else f"'segtile models pull {card.id}' fetches it anew"

@@ -16,6 +16,7 @@ from segtile.cli.edit import edit
 from segtile.cli.evaluate import app as evaluate
 from segtile.cli.grid import grid
 from segtile.cli.info import info
+from segtile.cli.models import app as models
 from segtile.cli.run import complain
 from segtile.cli.segment import segment
 from segtile.cli.solar import solar
@@ -49,6 +50,7 @@ for _verb, _examples in _EXAMPLES.items():
     _epilog = "\b\nExamples:\n" + "\n".join(f"  segtile {line}" for line in _examples)
     app.command(epilog=_epilog)(_verb)
 app.add_typer(evaluate, name="eval")
+app.add_typer(models, name="models")
 
 
 def _version(value: bool) -> None:

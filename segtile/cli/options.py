@@ -40,8 +40,10 @@ class Bits(StrEnum):
 Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Pictures, or folders of them.")]
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")]
 OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results; it is made.")]
-Coarse = Annotated[str, typer.Option(help="Look at the whole picture: auto, studio, or a catalogue name.")]
-Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, none.")]
+Coarse = Annotated[
+    str, typer.Option(help="Look at the whole picture: auto, studio, net, a catalogue name, or a network (.onnx).")
+]
+Refine = Annotated[str, typer.Option(help="Look at each tile: auto, net, matting, none, or a network (.onnx).")]
 TileSide = Annotated[
     int | None,
     typer.Option(help="Tile side in px as the refiner sees it.", show_default="its own"),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 
 from segtile.backends.onnx import available_providers
-from segtile.catalog import ModelCard, installed, list_cards, load_card
+from segtile.catalog import ModelCard, find_weights, graph_path, installed, list_cards, load_card
 from segtile.coarse.band import doubt_slits
+from segtile.coarse.net import net_pass
 from segtile.coarse.network import network_pass
 from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
 from segtile.errors import BadInput
 from segtile.types import Box, CoarseMap, FloatArray
 
-#: The catalogue task whose models can look at a whole picture without being told what to look for.
-_TASK = "saliency"
+#: The catalogue's role whose models can look at a whole picture without being told what to look for.
+_ROLE = "coarse"
+
+#: The catalogue's name of our own coarse network, and the family of all that see solar channels as it does.
+OWN, FAMILY = "net-coarse", "segtile"
 
 
 def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "auto") -> CoarseMap:
@@ -24,8 +30,9 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
     Args:
         preview: (h, w, 3) float32 sRGB-encoded in [0, 1], the whole picture scaled down; at most some 2048 px a side.
         frame: the box of the picture that the preview shows, in its own pixels.
-        name: "studio" (models a plain background, needs no weights), a catalogue name ("u2netp"), or "auto": studio
-            where the background is plain, else an installed network, else studio with a warning.
+        name: "studio" (models a plain background, needs no weights), "net" (our own network) or the path of another
+            such one (.onnx), a catalogue name ("u2netp"), or "auto": studio where the background is plain, else an
+            installed network, else studio with a warning.
         device: for networks: "auto", "cpu", "cuda" or "cuda:N".
 
     Returns:
@@ -43,9 +50,13 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
         found = studio_pass(preview, frame)[0]
     elif name == "auto":
         found = _choose(preview, frame, device)
+    elif name == "net" or name.endswith(".onnx"):
+        found = net_pass(preview, frame, graph_path(name, OWN), name if name == "net" else Path(name).stem, device)
     else:
-        found = network_pass(preview, frame, _card(name), device)
-    return replace(found, unsure=doubt_slits(preview, found.prob, found.unsure))
+        found = _by_card(preview, frame, _card(name), device)
+    h, w = found.prob.shape
+    seen = preview if preview.shape[:2] == (h, w) else cv2.resize(preview, (w, h), interpolation=cv2.INTER_AREA)
+    return replace(found, unsure=doubt_slits(seen, found.prob, found.unsure))
 
 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
@@ -53,7 +64,7 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     if plain >= PLAIN_ENOUGH:
         return found
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
-    cards = [card for card in list_cards() if card.task == _TASK and installed(card)] if available_providers() else []
+    cards = _installed() if available_providers() else []
     if not cards:
         note = (
             f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
@@ -61,8 +72,20 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
-    chosen = network_pass(preview, frame, cards[0], device)
+    chosen = _by_card(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
+
+
+def _by_card(preview: FloatArray, frame: Box, card: ModelCard, device: str) -> CoarseMap:
+    if card.family == FAMILY:
+        return net_pass(preview, frame, find_weights(card)[0], card.id, device)
+    return network_pass(preview, frame, card, device)
+
+
+def _installed() -> list[ModelCard]:
+    """The networks that may be taken without being named, the best first."""
+    cards = [card for card in list_cards() if card.role == _ROLE and card.auto and installed(card)]
+    return sorted(cards, key=lambda card: -card.auto)
 
 
 def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
@@ -70,9 +93,7 @@ def _without_plain_note(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
 
 
 def _card(name: str) -> ModelCard:
-    if name == "net":
-        raise BadInput("the embedded network 'net' does not come with this version; use auto, studio or a model's name")
-    known = [card.id for card in list_cards() if card.task == _TASK]
+    known = [card.id for card in list_cards() if card.role == _ROLE]
     if name not in known:
-        raise BadInput(f"there is no coarse pass named '{name}'; use auto, studio or one of: {', '.join(known)}")
+        raise BadInput(f"there is no coarse pass named '{name}'; use auto, studio, net or one of: {', '.join(known)}")
     return load_card(name)

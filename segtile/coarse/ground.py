@@ -78,12 +78,12 @@ class Seen:
     """A preview's background, as networks are shown it.
 
     `tone` (h, w, 3) float32 sRGB-encoded in [0, 1], smooth, under the object too; `sigma` the standard deviation of
-    the luma of the preview's own pixels around it; `plain` in [0, 1] as of `Ground`.
+    the luma of the preview's own pixels around it; `ground` what both were read from.
     """
 
     tone: FloatArray
     sigma: float
-    plain: float
+    ground: Ground
 
 
 def see_background(preview: FloatArray) -> Seen | None:
@@ -94,7 +94,8 @@ def see_background(preview: FloatArray) -> Seen | None:
     ground = find_ground(opp, find_edges(opp))
     if ground is None or ground.plain < NO_GROUND:
         return None
-    return Seen(tone_as_srgb(ground), float(_noise(np.dstack([luma_of(preview)] * 3), ground.used)[0]), ground.plain)
+    luma = np.dstack([luma_of(preview)] * 3)
+    return Seen(tone_as_srgb(ground), float(_noise(luma, ground.used)[0]), ground)
 
 
 def tone_as_srgb(ground: Ground) -> FloatArray:

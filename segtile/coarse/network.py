@@ -14,7 +14,7 @@ from segtile.coarse.band import drop_dust, label_objects, make_band
 from segtile.coarse.evidence import find_edges, opponent
 from segtile.coarse.regions import distance_to, joined_to
 from segtile.errors import ModelError
-from segtile.types import BoolArray, Box, CoarseMap, FloatArray
+from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
 
 #: Between these a network's probability is not taken for an answer.
 SURE_BACKGROUND, SURE_OBJECT = 0.02, 0.98
@@ -41,15 +41,34 @@ def network_pass(preview: FloatArray, frame: Box, card: ModelCard, device: str =
     h, w = preview.shape[:2]
     model = _load(find_weights(card)[0], device)
     prob = infer(preview, card, model)
-    cell = max(w / card.size[0], h / card.size[1])
+    return map_of(prob, preview, frame, max(w / card.size[0], h / card.size[1]), card.id)
+
+
+def map_of(
+    prob: FloatArray, preview: FloatArray, frame: Box, cell: float, source: str, background: Background | None = None
+) -> CoarseMap:
+    """The map that a network's probability makes.
+
+    Args:
+        prob: (h, w) float32 in [0, 1]; it is overwritten.
+        preview: (h, w, 3) float32, what the network saw or a larger one.
+        frame: the picture's own box.
+        cell: cells of the map that one pixel of what the network saw takes.
+        source: the network's name.
+        background: of the picture, where one was found.
+    """
     keep = drop_dust(prob >= 0.5)
     if not keep.any():
         prob[:] = 0
-        return _map(prob, np.zeros((h, w), bool), frame, card)
-    doubt = (prob > SURE_BACKGROUND) & (prob < SURE_OBJECT) & (distance_to(keep) <= 12 * cell)
-    prob[~doubt & ~keep] = 0
-    wide = make_band(prob, doubt, max(3.0, 1.5 * cell)) | (distance_to(doubt) <= cell)
-    return _map(prob, wide | _edges_beside(preview, wide, 4 * cell), frame, card)
+        band = np.zeros(prob.shape, bool)
+    else:
+        doubt = (prob > SURE_BACKGROUND) & (prob < SURE_OBJECT) & (distance_to(keep) <= 12 * cell)
+        prob[~doubt & ~keep] = 0
+        wide = make_band(prob, doubt, max(3.0, 1.5 * cell)) | (distance_to(doubt) <= cell)
+        band = np.asarray(wide | _edges_beside(preview, wide, 4 * cell), np.bool_)
+    h, w = prob.shape
+    scale = max(frame.width / w, frame.height / h)
+    return CoarseMap(prob, band, label_objects(prob, band), scale, frame, source, background)
 
 
 def infer(preview: FloatArray, card: ModelCard, model: OnnxModel) -> FloatArray:
@@ -80,12 +99,6 @@ def _edges_beside(preview: FloatArray, band: BoolArray, reach: float) -> BoolArr
     """Sharp edges that join the band and stay within `reach` cells of it."""
     near = (distance_to(band) <= reach) & (distance_to(find_edges(opponent(preview)).mask) <= 2)
     return np.asarray(near & joined_to(near | band, band))
-
-
-def _map(prob: FloatArray, band: BoolArray, frame: Box, card: ModelCard) -> CoarseMap:
-    h, w = prob.shape
-    scale = max(frame.width / w, frame.height / h)
-    return CoarseMap(prob, band, label_objects(prob, band), scale, frame, card.id)
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,8 @@ class Refiner(Protocol):
 
     `name` is what users choose it by. `tile` is the side of the read window in px that it works best at, `halo` the
     context in px that it wants around a core. `channels` names the solar channels it asks for, in order.
-    `bytes_per_px` is its working memory at the peak for each pixel of the read window.
+    `bytes_per_px` is its working memory at the peak for each pixel of the read window. `coarsest` is the frame px per
+    cell of a coarse map beyond which it wants the map made finer first.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Refiner(Protocol):
     halo: int
     channels: tuple[str, ...]
     bytes_per_px: int
+    coarsest: float
 
     def refine(self, x: TileInput) -> TilePatch:
         """Answer for the whole read window: alpha in [0, 1], exactly 0 or 1 outside the band, and trust > 0."""

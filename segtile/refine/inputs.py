@@ -7,8 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segtile.solar import AdaptiveCurve
-from segtile.solar import channels as solar_channels
+from segtile.solar import LUMA, luma_of, network_channels
 from segtile.types import Array, Box, CoarseMap, FloatArray, Tile, TileInput
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
@@ -27,7 +26,7 @@ def make_input(
     coarse: CoarseMap,
     tile: Tile,
     channels: tuple[str, ...] = (),
-    curve: AdaptiveCurve | None = None,
+    sigma: float | None = None,
 ) -> TileInput:
     """Read one tile of the picture and lay the coarse map over it.
 
@@ -40,14 +39,15 @@ def make_input(
         coarse: the coarse pass's answer for the same frame.
         tile: which window to read.
         channels: solar channels to add, by name; see `segtile.solar.channels`.
-        curve: the picture's adaptive curve, where a channel is taken around the background.
+        sigma: noise of the picture's own pixels in luma, as channels around the background need it; None takes what
+            the coarse pass carried over from its preview.
 
     Returns:
         The refiner's input over `tile.read`.
 
     Raises:
         ReadError: the picture cannot be read there.
-        BadInput: a channel is unknown, or needs the curve that is not given.
+        BadInput: a channel is unknown.
     """
     rgb = _as_float(raster.window(tile.read))
     rows, cols = coarse.cells(tile.read)
@@ -60,8 +60,7 @@ def make_input(
     if coarse.background is not None:
         background = upsample(coarse.background.tone, coarse, tile.read)
         noise = np.asarray(coarse.background.noise, np.float32)
-    tone = None if curve is None else upsample(curve.luma, coarse, tile.read)
-    extra = solar_channels(channels, rgb, tone, curve) if channels else None
+    extra = _solar(channels, rgb, background, noise, sigma) if channels else None
     return TileInput(
         tile=tile,
         rgb=rgb,
@@ -75,18 +74,32 @@ def make_input(
     )
 
 
+def _solar(
+    channels: tuple[str, ...],
+    rgb: FloatArray,
+    background: FloatArray | None,
+    noise: FloatArray | None,
+    sigma: float | None,
+) -> FloatArray:
+    """The channels of a window; neutral ones where the coarse pass modelled no background."""
+    if background is None or noise is None:
+        return network_channels(rgb, None, names=channels)
+    carried = float(np.sqrt(np.square(LUMA * noise).sum()))
+    return network_channels(rgb, luma_of(background), carried if sigma is None else sigma, channels)
+
+
 def upsample(values: FloatArray, coarse: CoarseMap, box: Box) -> FloatArray:
     """Bilinear values of a map over the frame pixels of `box`; beyond the outermost cell centres the edge cell's value.
 
     Args:
-        values: (h, w) or (h, w, c) float32 on the coarse map's grid.
-        coarse: the map that says how cells lie over the frame.
+        values: (h, w) or (h, w, c) float32, a map over the frame; not always as fine as the coarse map.
+        coarse: whose frame it is.
         box: frame px.
 
     Returns:
         (box.height, box.width[, c]) float32.
     """
-    fx, fy = coarse.factors
+    fx, fy = coarse.frame.width / values.shape[1], coarse.frame.height / values.shape[0]
     top, bottom, down = _neighbours(box.y0, box.y1, fy, values.shape[0])
     left, right, across = _neighbours(box.x0, box.x1, fx, values.shape[1])
     trailing = (1,) * (values.ndim - 2)

@@ -35,6 +35,7 @@ class MattingRefiner:
     halo = 64
     channels: tuple[str, ...] = ()
     bytes_per_px = 180
+    coarsest = float("inf")
 
     def refine(self, x: TileInput) -> TilePatch:
         """Alpha over the read window; the coarse probability where the tile shows no certain background."""

@@ -14,6 +14,7 @@ class NoRefiner:
     halo = 0
     channels: tuple[str, ...] = ()
     bytes_per_px = 48
+    coarsest = float("inf")
 
     def refine(self, x: TileInput) -> TilePatch:
         """The coarse probability in the band, the coarse constants outside."""

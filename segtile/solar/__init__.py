@@ -1,14 +1,13 @@
 """Solar curves: zigzags that fold the tone scale so that a difference of one code value becomes a visible jump.
 
 `curves` has the fixed ones and the general zigzag, `curvefile` knows Photoshop's .acv, `adaptive` folds around a
-picture's own background, `channels` names what a refiner may ask for, and `around` makes them for networks. Curves
-belong to a picture, never to a tile. Calling the package is `segtile.view.solar`, the retoucher's view of a picture.
+picture's own background, and `channels` makes what refiners and networks see. Curves belong to a picture,
+never to a tile. Calling the package is `segtile.view.solar`, the retoucher's view of a picture.
 """
 
 from segtile._callable import make_callable
-from segtile.solar.adaptive import AdaptiveCurve, adapt, steady_edges
-from segtile.solar.around import NEUTRAL, network_channels
-from segtile.solar.channels import SOLAR_CHANNELS, channels
+from segtile.solar.adaptive import AdaptiveCurve, adapt, measure_noise, steady_edges
+from segtile.solar.channels import NEUTRAL, SOLAR_CHANNELS, network_channels
 from segtile.solar.curvefile import decode_acv, encode_acv, read_acv
 from segtile.solar.curves import (
     CURVES,
@@ -35,12 +34,12 @@ __all__ = [
     "Reading",
     "adapt",
     "apply_table",
-    "channels",
     "decode_acv",
     "encode_acv",
     "evaluate",
     "fold",
     "luma_of",
+    "measure_noise",
     "network_channels",
     "read_acv",
     "steady_edges",

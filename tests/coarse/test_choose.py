@@ -75,11 +75,10 @@ def test_a_network_finds_nothing_in_an_empty_picture(u2netp_home, value):
     assert not found.labels.any()
 
 
-def test_a_network_whose_weights_are_missing_is_an_error_when_asked_for_by_name(no_weights, tmp_path):
+def test_a_network_whose_weights_are_missing_is_an_error_when_asked_for_by_name(no_weights):
     preview, _ = scenes.gold_ring()
-    with pytest.raises(ModelError, match=r"u2netp\.onnx.*309c8469.*") as error:
+    with pytest.raises(ModelError, match=r"u2netp\.onnx.*segtile models pull u2netp"):
         look(preview, frame_of(preview), "u2netp")
-    assert str(tmp_path / "weights") in str(error.value)
 
 
 @pytest.mark.parametrize(("name", "word"), [("net", "does not come with this version"), ("u3net", "u2netp")])

@@ -54,7 +54,7 @@ def test_the_graph_says_what_its_card_says(weights):
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
     assert (taken.name, given.name, taken.type) == ("image", "image_out", "tensor(float)")
     assert taken.shape[:2] == given.shape[:2] == [1, 3]
-    assert load_card("enhance").task == "edit"
+    assert load_card("enhance").role == "edit"
     assert load_card("enhance").output == given.name
 
 

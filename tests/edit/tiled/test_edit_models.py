@@ -68,7 +68,7 @@ def test_models_that_are_not_there(name, says):
 
 
 def test_a_model_for_something_else_is_refused():
-    with pytest.raises(BadInput, match="u2netp is a model for saliency"):
+    with pytest.raises(BadInput, match="u2netp is a coarse model, none for editing"):
         open_edit("u2netp")
 
 
