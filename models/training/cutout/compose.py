@@ -106,7 +106,7 @@ def _layers(rng: Rng, shelf: Shelf, data: Data, side: int, close: bool) -> list[
 
 def _item(rng: Rng, shelf: Shelf, data: Data):  # noqa: ANN202
     """A piece or a scene of the shelf; None stands for a shape."""
-    if not shelf.pieces and not shelf.scenes or rng.random() < data.shapes:
+    if (not shelf.pieces and not shelf.scenes) or rng.random() < data.shapes:
         return None
     kind = shelf.scenes if shelf.scenes and (not shelf.pieces or rng.random() < data.scenes) else shelf.pieces
     return kind[int(rng.integers(len(kind)))]
@@ -143,7 +143,10 @@ def _reflection(rng: Rng, under: Float, front: Float, alpha: Float) -> Float:
     foot = int(rows[-1]) if len(rows) and rows[-1] < len(alpha) - 4 else int(rng.integers(len(alpha) // 2, len(alpha)))
     image, cover = np.zeros_like(front), np.zeros_like(alpha)
     deep = min(foot, len(alpha) - foot)
-    image[foot : foot + deep], cover[foot : foot + deep] = front[foot - deep : foot][::-1], alpha[foot - deep : foot][::-1]
+    image[foot : foot + deep], cover[foot : foot + deep] = (
+        front[foot - deep : foot][::-1],
+        alpha[foot - deep : foot][::-1],
+    )
     sigma = float(rng.uniform(0.5, 4))
     image, cover = cv2.GaussianBlur(image, (0, 0), sigma), cv2.GaussianBlur(cover, (0, 0), sigma)
     fade = np.clip(1 - (np.arange(len(alpha)) - foot) / (len(alpha) * rng.uniform(0.1, 0.6)), 0, 1).astype(np.float32)

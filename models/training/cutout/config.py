@@ -38,8 +38,9 @@ class Stage:
 
     `minutes` over 0 ends the run by the clock, the rate falling with it: then the machine decides how many steps it
     is, and a run is not the same on another. `encoder_rate` is the share of the rate that ImageNet's weights get.
-    `solar` and `prob` switch the solar channels and the coarse probability off for ablations: the network sees what
-    it would see where neither is known.
+    `blind` is the share of the refiner's crops whose coarse probability says nothing: with few of them it learns to
+    copy that plane long before it learns to look at the picture. `solar` and `prob` switch the solar channels and the
+    coarse probability off for ablations: the network sees what it would see where neither is known.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -51,6 +52,7 @@ class Stage:
     warm_up: int = 40
     minutes: float = 0.0
     average: float = 0.995
+    blind: float = 0.03
     solar: bool = True
     prob: bool = True
     pretrained: bool = True

@@ -1,4 +1,4 @@
-"""What a coarse pass makes of an alpha: coarser, softer, shifted, holes filled, thin parts lost, shadows taken along."""
+"""What a coarse pass makes of an alpha: coarser, softer, shifted, holes filled, thin parts lost, shadows included."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import numpy as np
 from models.training.cutout.shapes import Float, Rng, smooth
 
 
-def degrade(rng: Rng, alpha: Float, dark: Float) -> Float:
+def degrade(rng: Rng, alpha: Float, dark: Float, blind: float) -> Float:
     """A coarse probability, interpolated to the pixels of the alpha.
 
     Args:
         rng: draws the faults.
         alpha: (s, s) float32, exact.
         dark: (s, s) float32, the shadows.
+        blind: how often the answer is of no use, so that only the picture can tell: nothing, or a haze.
     """
     side = len(alpha)
-    if rng.random() < 0.03:  # no answer at all
-        return np.full_like(alpha, rng.uniform(0, 1))
+    if rng.random() < blind:
+        if rng.random() < 0.5:
+            return np.full_like(alpha, rng.choice([0.5, rng.uniform(0, 1)]))
+        haze = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(6, 24)))
+        return np.asarray(haze * np.float32(rng.uniform(0.4, 1.0)), np.float32)
     scale = float(np.exp(rng.uniform(0, np.log(5.0)))) if rng.random() < 0.75 else float(rng.uniform(5, 16))
     cells = max(8, round(side / scale))
     prob = _small(alpha, cells)
@@ -38,7 +42,9 @@ def degrade(rng: Rng, alpha: Float, dark: Float) -> Float:
         prob = _confidence(rng, prob)
     shift = rng.uniform(-1, 1, 2) * rng.uniform(0, 1.5)
     if rng.random() < 0.5:
-        prob = cv2.warpAffine(prob, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (cells, cells), borderMode=cv2.BORDER_REPLICATE)
+        prob = cv2.warpAffine(
+            prob, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (cells, cells), borderMode=cv2.BORDER_REPLICATE
+        )
     return np.clip(cv2.resize(prob, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
 
 

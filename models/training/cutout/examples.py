@@ -18,6 +18,7 @@ from models.training.cutout.shapes import Float, Rng, smooth
 from models.training.cutout.shelf import Shelf
 from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
 
+HELD_OUT_BLIND = 0.03  # share of validation crops whose coarse probability says nothing
 CHANNELS = {"coarse": ("rgb", *SOLAR_CHANNELS), "refine": ("rgb", *SOLAR_CHANNELS, "prob")}
 Pair = tuple[Tensor, Tensor]
 
@@ -36,7 +37,7 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     tone = _as_seen(rng, scene) if known else None
     planes = [scene.pixels, network_channels(scene.pixels, tone, scene.sigma * float(np.exp(rng.normal(0, 0.2))))]
     if task == "refine":
-        prob = degrade(rng, scene.alpha, scene.dark) if stage.prob else np.full_like(scene.alpha, 0.5)
+        prob = degrade(rng, scene.alpha, scene.dark, stage.blind) if stage.prob else np.full_like(scene.alpha, 0.5)
         planes.append(prob[..., None])
     seen = np.concatenate(planes, axis=2).transpose(2, 0, 1)
     return np.ascontiguousarray(seen, np.float32), scene.alpha[None].astype(np.float32)
@@ -75,15 +76,14 @@ def batches(task: str, settings: Settings, shelf: Shelf, seed: int, done: int, w
     loader: DataLoader[tuple[Float, Float]] = DataLoader(
         examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=_alone if workers else None
     )
-    for seen, alpha in loader:
-        yield seen, alpha
+    yield from loader  # type: ignore[misc]
 
 
 def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
     """The validation pictures, in batches: of kinds that are not trained on, by a seed of their own."""
     stage = settings.stage(task)
     side = stage.sides[-1]
-    one = replace(settings, **{task: replace(stage, sides=(side,), batch=1)})
+    one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND)})
     seed = settings.seed + 1
     pairs = [example(task, one, shelf, seed, n) for n in range(settings.data.validation)]
     out = []

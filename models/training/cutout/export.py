@@ -15,6 +15,7 @@ from models.training.cutout.config import Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
+LONG_SIDE = 640  # of a whole picture, where the coarse network's validation is best
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
@@ -37,7 +38,8 @@ class Exported(nn.Module):
 def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bool = False) -> None:
     """Write `file`: input (1, c, H, W) float32 with H, W free multiples, output (1, 1, H, W) float32 0..1.
 
-    Without solar channels or coarse probability (ablations) the graph still takes these planes; it saw them neutral.
+    Without solar channels or coarse probability (ablations) the graph still takes these planes, and its metadata name
+    them as neutral.
     """
     inputs, multiple = {"coarse": (coarse_net.INPUTS, 32), "refine": (refine_net.INPUTS, 16)}[task]
     inside, outside = NAMES[task]
@@ -54,10 +56,10 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
         "license": "Apache-2.0" if task == "coarse" else "CC0-1.0",
         "description": _WHAT[task],
     }
-    if task == "refine":
-        entries["receptive_px"] = str(refine_net.reach())
-    if not settings.stage(task).solar:
-        entries["neutral"] = ",".join(SOLAR_CHANNELS)
+    entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else {"long_side": str(LONG_SIDE)}
+    stage = settings.stage(task)
+    if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
+        entries["neutral"] = ",".join(neutral)
     write_graph(graph, entries, file)
 
 

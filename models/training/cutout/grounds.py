@@ -13,7 +13,7 @@ from models.training.cutout.shapes import Float, Rng, draw, smooth
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A background (side, side, 3) float32 0..1, and the smooth tone under what lies on it; None where there is none."""
+    """A background (side, side, 3) float32 0..1, and its smooth tone; None where it has none."""
 
     pixels: Float
     tone: Float | None

@@ -95,7 +95,7 @@ def recolour(rng: Rng, colour: Float) -> Float:
 
 
 def to_contrast(layer: Layer, ground: Float, wanted: float) -> None:
-    """Bring an object's tones to a contrast against the ground below it, as eval.synth.composite does for whole scenes."""
+    """Bring an object's tones to a contrast against the ground below, as eval.synth.composite does for whole scenes."""
     solid = layer.alpha >= min(0.99, float(layer.alpha.max()))
     base = luma_of(ground)
     have = float(np.median(np.abs(luma_of(layer.colour)[solid] - base[solid]) / np.maximum(base[solid], 0.05)))

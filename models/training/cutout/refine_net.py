@@ -1,6 +1,8 @@
-"""The refining network: full-resolution edges, context at strides 2 to 16, nothing that depends on where a tile begins."""
+"""The refining network: edges at full resolution, context at strides 2 to 16, no statistics of the tile."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +62,7 @@ class Refiner(nn.Module):
         super().__init__()
         w = WIDTHS
         self.stem = unit(INPUTS, w[0], 3)
-        self.down = nn.ModuleList(unit(a, b, 3, 2) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.down = nn.ModuleList(unit(a, b, 3, 2) for a, b in pairwise(w))
         self.encode = nn.ModuleList(
             [
                 Residual(w[1]),
@@ -69,7 +71,7 @@ class Refiner(nn.Module):
                 nn.Sequential(*(Inverted(w[4]) for _ in range(3))),
             ]
         )
-        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in zip(w[:-1], w[1:], strict=True))
+        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(w))
         self.decode = nn.ModuleList([unit(w[0], w[0], 3), Residual(w[1]), Inverted(w[2], 3), Inverted(w[3], 3)])
         self.head = nn.Conv2d(w[0], 1, 3, padding=1)
         middle = [0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]

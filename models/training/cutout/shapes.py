@@ -108,13 +108,11 @@ def _lattice(rng: Rng, mask: Bytes) -> None:
     bar = rng.uniform(0.12, 0.6)
     turn = rng.uniform(0, np.pi / 2)
     low, high = outline.min(axis=0).clip(0), outline.max(axis=0).clip(0, len(mask))
-    steps = np.arange(-len(mask), len(mask), pitch)
-    for a in steps:
-        for b in steps:
-            x, y = a * np.cos(turn) - b * np.sin(turn), a * np.sin(turn) + b * np.cos(turn)
-            at = np.array([x, y]) + len(mask) / 2
-            if (at > low).all() and (at < high).all():
-                _ellipse(plate, at, np.full(2, pitch * (1 - bar) / 2), np.degrees(turn), 0)
+    at = np.arange(-len(mask), len(mask), pitch)
+    a, b = (x.ravel() for x in np.meshgrid(at, at))
+    places = np.stack([a * np.cos(turn) - b * np.sin(turn), a * np.sin(turn) + b * np.cos(turn)], 1) + len(mask) / 2
+    for place in places[((places > low) & (places < high)).all(axis=1)]:
+        _ellipse(plate, place, np.full(2, pitch * (1 - bar) / 2), float(np.degrees(turn)), 0)
     np.maximum(mask, plate, out=mask)
 
 

@@ -18,6 +18,7 @@ from models.training.cutout.figures import validate
 from models.training.cutout.losses import LOSSES
 from models.training.cutout.refine_net import Refiner
 from models.training.cutout.shelf import Shelf
+from models.training.cutout.weights import take
 
 log = logging.getLogger("segtile")
 
@@ -27,7 +28,7 @@ CHECKPOINT = "checkpoint.pt"
 
 @dataclass(eq=False)
 class Run:
-    """Everything that a checkpoint holds; `seconds` are those of all sittings, `sums` losses since the last log line."""
+    """What a checkpoint holds; `seconds` are those of all sittings, `sums` losses since the last log line."""
 
     model: nn.Module
     average: nn.Module
@@ -37,12 +38,19 @@ class Run:
     sums: dict[str, float] = field(default_factory=dict)
 
 
-def start(task: str, settings: Settings, device: torch.device) -> Run:
-    """A run at its first step: weights drawn by the seed, the coarse encoder's from ImageNet."""
+def start(task: str, settings: Settings, device: torch.device, weights: Path | None = None) -> Run:
+    """A run at its first step: weights from a file of `keep`, or drawn by the seed, the coarse encoder's from ImageNet.
+
+    Raises:
+        ValueError: the file does not hold this network's weights.
+        ImportError: the package with ImageNet's weights is not installed.
+    """
     torch.manual_seed(settings.seed)
     stage = settings.stage(task)
     model: nn.Module = Coarse() if task == "coarse" else Refiner()
-    if isinstance(model, Coarse) and stage.pretrained:
+    if weights is not None:
+        take(model, weights)
+    elif isinstance(model, Coarse) and stage.pretrained:
         load_imagenet(model)
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = (Coarse() if task == "coarse" else Refiner()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -63,7 +71,13 @@ def _groups(model: nn.Module, stage: Stage) -> list[dict[str, object]]:
 
 
 def train(
-    task: str, settings: Settings, shelves: tuple[Shelf, Shelf], folder: Path, device: torch.device, workers: int = 1
+    task: str,
+    settings: Settings,
+    shelves: tuple[Shelf, Shelf],
+    folder: Path,
+    device: torch.device,
+    workers: int = 1,
+    weights: Path | None = None,
 ) -> Run:
     """Train from where the folder's checkpoint stands, or from the start, to the last step or minute.
 
@@ -74,10 +88,12 @@ def train(
         folder: gets checkpoint.pt and log.jsonl.
         device: a GPU or the CPU.
         workers: processes that compose pictures.
+        weights: a file of `models.training.cutout.weights.keep` to begin with; a checkpoint in the folder goes before.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stage, run = settings.stage(task), start(task, settings, device)
-    if (folder / CHECKPOINT).exists():
+    stage, resumes = settings.stage(task), (folder / CHECKPOINT).exists()
+    run = start(task, settings, device, None if resumes else weights)
+    if resumes:
         restore(run, folder / CHECKPOINT, device)
         cut_log(folder, lambda row: row["step"] <= run.step)
         log.info("goes on at step %d", run.step)
@@ -117,7 +133,9 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
     run.model.train()
     rate = cosine(stage.rate, run.step, stage.steps, stage.warm_up)
     if stage.minutes > 0:
-        rate = min(1.0, (run.step + 1) / stage.warm_up) * cosine(stage.rate, round(1e6 * progress(run, stage)), 10**6, 0)
+        rate = min(1.0, (run.step + 1) / stage.warm_up) * cosine(
+            stage.rate, round(1e6 * progress(run, stage)), 10**6, 0
+        )
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["share"]
     logits = run.model(seen.contiguous(memory_format=torch.channels_last))
