@@ -40,7 +40,9 @@ class Stage:
     is, and a run is not the same on another. `encoder_rate` is the share of the rate that ImageNet's weights get.
     `blind` is the share of the refiner's crops whose coarse probability says nothing: with few of them it learns to
     copy that plane long before it learns to look at the picture. `solar` and `prob` switch the solar channels and the
-    coarse probability off for ablations: the network sees what it would see where neither is known.
+    coarse probability off for ablations: the network sees what it would see where neither is known. Up to the share
+    `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256
+    levels.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -53,6 +55,7 @@ class Stage:
     minutes: float = 0.0
     average: float = 0.995
     blind: float = 0.03
+    rough_until: float = 0.0
     solar: bool = True
     prob: bool = True
     pretrained: bool = True

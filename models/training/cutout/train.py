@@ -129,7 +129,7 @@ def progress(run: Run, stage: Stage) -> float:
 
 
 def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None:
-    """One step of the optimiser, and the running average after it. In full precision: alpha has 256 levels."""
+    """One step of the optimiser, and the running average after it."""
     run.model.train()
     rate = cosine(stage.rate, run.step, stage.steps, stage.warm_up)
     if stage.minutes > 0:
@@ -138,8 +138,10 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
         )
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["share"]
-    logits = run.model(seen.contiguous(memory_format=torch.channels_last))
-    parts = LOSSES[task](logits, alpha, seen)
+    rough = progress(run, stage) < stage.rough_until
+    with torch.autocast(seen.device.type, torch.bfloat16, enabled=rough):
+        logits = run.model(seen.contiguous(memory_format=torch.channels_last))
+    parts = LOSSES[task](logits.float(), alpha, seen)
     run.optimiser.zero_grad(set_to_none=True)
     parts["loss"].backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), 2.0)
