@@ -20,13 +20,12 @@ def write_graph(
     outputs: int = 1,
     side: object = ("h", "w"),
     nan: bool = False,
-    whole: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Alpha as |signed| over a fifth of its range (of the first solar channel, else of the red plane), slightly
-    averaged, and mixed with its mean over squares of STRIDE px, so that the grid's place shows.
+    """Alpha as the size of the first solar channel, else of the red plane, and a tenth of it as the mean over
+    squares of STRIDE px, so that the place of the graph's own grid shows.
 
-    `whole` adds what depends on everything the graph sees; `planes`, `outputs`, `side` and `nan` make hostile ones.
+    `planes`, `outputs`, `side` and `nan` make hostile ones.
     """
     onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra 'dev')")
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -34,8 +33,9 @@ def write_graph(
     taken = planes if planes is not None else 3 + solar + (kind == "refine")
     values = {
         "pick": np.eye(taken, dtype=np.float32)[3 if solar else 0].reshape(1, taken, 1, 1),
-        "five": np.array(np.nan if nan else 5.0, np.float32),
-        "half": np.array(0.5, np.float32),
+        "gain": np.array(np.nan if nan else 1.2, np.float32),
+        "most": np.array(0.9, np.float32),
+        "rest": np.array(0.1, np.float32),
         "zero": np.array(0.0, np.float32),
         "one": np.array(1.0, np.float32),
         "scales": np.array([1, 1, STRIDE, STRIDE], np.float32),
@@ -45,16 +45,14 @@ def write_graph(
     nodes = [
         make("Conv", ["planes", "pick"], ["first"], kernel_shape=[1, 1]),
         make("Abs", ["first"], ["size"]),
-        make("Mul", ["size", "five"], ["loud"]),
-        make("AveragePool", ["loud"], ["soft"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0),
-        make("Clip", ["soft", "zero", "one"], ["fine"]),
+        make("Mul", ["size", "gain"], ["loud"]),
+        make("Clip", ["loud", "zero", "one"], ["fine"]),
         make("AveragePool", ["fine"], ["cells"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2),
         make("Resize", ["cells", "", "scales"], ["rough"], mode="nearest"),
-        make("Add", ["fine", "rough"], ["sum"]),
-        make("Mul", ["sum", "half"], ["mixed"]),
-        make("GlobalAveragePool", ["fine"], ["mean"]),
-        make("Mul" if whole else "Identity", ["mixed", "mean"] if whole else ["mixed"], ["out"]),
-        make("Conv", ["out", "many"], ["alpha"], kernel_shape=[1, 1]),
+        make("Mul", ["fine", "most"], ["main"]),
+        make("Mul", ["rough", "rest"], ["trace"]),
+        make("Add", ["main", "trace"], ["mixed"]),
+        make("Conv", ["mixed", "many"], ["alpha"], kernel_shape=[1, 1]),
     ]
     constants = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
     graph = helper.make_graph(

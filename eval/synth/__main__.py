@@ -12,7 +12,8 @@ import logging
 import sys
 from pathlib import Path
 
-from eval.synth.objects import KINDS
+from eval.synth.kinds import NAMES
+from eval.synth.published import published
 from eval.synth.samples import SAMPLES, Sample, make, make_all
 from eval.synth.spec import Look, Quality, SceneSpec
 
@@ -24,11 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="of the samples, this one; repeatable"
     )
-    parser.add_argument("--kind", choices=sorted(KINDS), help="make one scene of this kind")
+    parser.add_argument("--kind", choices=sorted(NAMES), help="make one scene of this kind")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--size", type=int, default=2000, help="long side in pixels, 4:3 (default 2000)")
     parser.add_argument("--contrast", type=float, help="object against sweep, 0.01 to 0.10; as rendered if not given")
     parser.add_argument("--background", type=float, default=0.94, help="encoded white of the sweep (default 0.94)")
+    parser.add_argument(
+        "--stage", choices=("studio", "varied"), default="studio", help="lamps, paper, lens and frame drawn by the seed"
+    )
     parser.add_argument("--quick", action="store_true", help="few samples per pixel: a preview")
     parser.add_argument("-o", "--out", type=Path, default=Path(), help="folder for --kind")
     parser.add_argument("--cache", type=Path, default=Path("out/synth"), help="folder of rendered passes")
@@ -44,13 +48,16 @@ def main(arguments: list[str] | None = None) -> int:
                 chosen = [dataclasses.replace(s, spec=dataclasses.replace(s.spec, quality=draft)) for s in chosen]
             make_all(chosen, given.cache, given.samples)
         else:
+            quality = draft if given.quick else Quality()
             look = Look(
                 background=given.background, contrast=given.contrast, shadow=1.0 if given.contrast is None else 0.5
             )
             name = f"{given.kind}_{given.seed}"
             size = (given.size, given.size * 3 // 4)
-            quality = draft if given.quick else Quality()
-            make(Sample(SceneSpec(name, given.kind, given.seed, *size, quality, look)), given.cache, given.out)
+            spec = SceneSpec(name, given.kind, given.seed, *size, quality, look)
+            if given.stage == "varied":
+                spec = published(given.kind, given.seed, given.size, quality, given.background, given.contrast)
+            make(Sample(spec), given.cache, given.out)
     except ImportError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

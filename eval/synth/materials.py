@@ -9,7 +9,11 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Material:
-    """Linear base colour and Principled settings; `transmission` 1 is clear glass, `coat` a lacquer over the base."""
+    """Linear base colour and Principled settings; `transmission` 1 is clear glass, `coat` a lacquer over the base.
+
+    `pattern` mixes `second` into the colour: 'spots', 'stripes', 'clouds', or 'wood'. `bump` roughens the surface:
+    'hammer', 'grain', 'brush' (fine lines along x), or 'weave'. Both repeat `per_cm` times a centimetre.
+    """
 
     colour: Colour
     metallic: float = 0.0
@@ -18,6 +22,13 @@ class Material:
     transmission: float = 0.0
     coat: float = 0.0
     film_nm: float = 0.0
+    sheen: float = 0.0
+    subsurface: float = 0.0
+    pattern: str = ""
+    second: Colour = (0.0, 0.0, 0.0)
+    bump: str = ""
+    depth: float = 0.0
+    per_cm: float = 1.0
 
 
 # Metal colours are reflectances at normal incidence in linear sRGB.
@@ -42,3 +53,8 @@ MATERIALS: dict[str, Material] = {
     "thread": Material((0.80, 0.79, 0.76), roughness=0.8),
 }
 SWEEP = Material((0.82, 0.82, 0.82), roughness=0.9)
+
+
+def resolve(material: str | Material) -> Material:
+    """The material of that name, or the one given."""
+    return MATERIALS[material] if isinstance(material, str) else material

@@ -28,6 +28,11 @@ def translate(x: float, y: float, z: float = 0.0) -> Matrix:
     return out
 
 
+def at_point(point: Points) -> Matrix:
+    """4 x 4 translation to a point (3,)."""
+    return translate(float(point[0]), float(point[1]), float(point[2]))
+
+
 def rotate(axis: str, degrees: float) -> Matrix:
     """4 x 4 rotation about the 'x', 'y' or 'z' axis, right-handed."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -99,14 +104,14 @@ def tube(path: Points, radius: float | Points, closed: bool = False, sides: int 
     r = np.broadcast_to(np.asarray(radius, dtype=np.float64), (n,))
     ring = np.cos(a)[None, :, None] * normal[:, None] + np.sin(a)[None, :, None] * side[:, None]
     vertices = (path[:, None] + r[:, None, None] * ring).reshape(-1, 3)
-    faces = _grid_faces(n, sides, closed_rows=closed)
+    faces = grid_faces(n, sides, closed_rows=closed)
     if not closed:
         faces.append(tuple(range(sides - 1, -1, -1)))
         faces.append(tuple((n - 1) * sides + k for k in range(sides)))
     return Mesh(vertices, tuple(faces))
 
 
-def _grid_faces(rows: int, columns: int, closed_rows: bool) -> list[tuple[int, ...]]:
+def grid_faces(rows: int, columns: int, closed_rows: bool) -> list[tuple[int, ...]]:
     """Quads of a grid that is closed along its columns."""
     faces: list[tuple[int, ...]] = []
     for i in range(rows if closed_rows else rows - 1):

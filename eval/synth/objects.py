@@ -170,14 +170,3 @@ KINDS: dict[str, Callable[[int], Arrangement]] = {
     "flatlay": flatlay,
     "earrings": earrings,
 }
-
-
-def arrange(kind: str, seed: int) -> Arrangement:
-    """The parts and the view of a scene.
-
-    Raises:
-        ValueError: no such kind.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"no scene kind '{kind}'; there are {', '.join(KINDS)}")
-    return KINDS[kind](seed)

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import json
 import logging
+import math
 import os
 import tempfile
 import time
@@ -25,8 +26,8 @@ from numpy.typing import NDArray
 
 from eval.synth import stage
 from eval.synth.camera import Camera, frame
-from eval.synth.materials import MATERIALS
-from eval.synth.objects import arrange
+from eval.synth.kinds import arrange
+from eval.synth.materials import resolve
 from eval.synth.spec import Arrangement, SceneSpec
 
 log = logging.getLogger("segtile")
@@ -63,9 +64,9 @@ def digest(spec: SceneSpec, scene: Arrangement) -> str:
     """A short name for what the renders depend on: geometry, materials, stage, view and quality, but not the look."""
     h = hashlib.sha256()
     h.update(json.dumps([spec.width, spec.height, asdict(spec.quality), stage.VERSION], sort_keys=True).encode())
-    h.update(json.dumps(asdict(spec.view or scene.view)).encode())
+    h.update(json.dumps([asdict(spec.view or scene.view), asdict(spec.stage)]).encode())
     for part in scene.parts:
-        h.update(part.material.encode() + repr(MATERIALS[part.material]).encode())
+        h.update(repr(resolve(part.material)).encode())
         h.update(np.ascontiguousarray(part.matrix.round(6)).tobytes())
         h.update(np.ascontiguousarray(part.mesh.vertices.round(6)).tobytes())
     return h.hexdigest()[:12]
@@ -90,12 +91,13 @@ def render(spec: SceneSpec, cache: Path) -> Layers:
     def ready() -> stage.Stage:
         nonlocal studio
         if studio is None:
-            studio = stage.build(load_bpy(), scene, camera)
+            studio = stage.build(load_bpy(), scene, camera, spec.stage)
         return studio
 
     alpha_file = folder / "alpha.npy"
     if not alpha_file.exists():
-        _save(alpha_file, _alpha(ready(), spec, reach(scene, camera)))
+        blurred = math.ceil(2 * spec.stage.blur * max(spec.width, spec.height))
+        _save(alpha_file, _alpha(ready(), spec, reach(scene, camera, blurred)))
     alpha: NDArray[np.float32] = np.load(alpha_file)
     background_file = folder / "background.npy"
     if not background_file.exists():
@@ -121,14 +123,17 @@ def windows(mask: NDArray[np.bool_], side: int) -> Iterator[Window]:
                 yield int(x + columns[0]), int(y + rows[0]), int(x + columns[-1] + 1), int(y + rows[-1] + 1)
 
 
-def reach(scene: Arrangement, camera: Camera) -> NDArray[np.bool_]:
-    """(H, W) true wherever a part can be seen: the box of each part's projected vertices, and a filter's width more."""
+def reach(scene: Arrangement, camera: Camera, blurred: int = 0) -> NDArray[np.bool_]:
+    """(H, W) true wherever a part can be seen.
+
+    The box of each part's projected vertices, a filter's width more, and `blurred` pixels where the lens is not sharp.
+    """
     out = np.zeros((camera.height, camera.width), bool)
     for part in scene.parts:
         p = camera.project(part.points())
         (x0, y0), (x1, y1) = (
-            np.maximum(np.floor(p.min(axis=0)).astype(int) - 3, 0),
-            np.ceil(p.max(axis=0)).astype(int) + 4,
+            np.maximum(np.floor(p.min(axis=0)).astype(int) - 3 - blurred, 0),
+            np.ceil(p.max(axis=0)).astype(int) + 4 + blurred,
         )
         out[y0 : max(y1, 0), x0 : max(x1, 0)] = True
     return out

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from eval.synth.materials import Material
 from eval.synth.mesh import (
     Mesh,
     Points,
@@ -27,18 +28,18 @@ from eval.synth.mesh import (
 from eval.synth.spec import Part, moved
 
 
-def wire(path: Points, radius: float, material: str, closed: bool = False, sides: int = 16) -> Part:
+def wire(path: Points, radius: float, material: str | Material, closed: bool = False, sides: int = 16) -> Part:
     """A round wire; open ends are rounded."""
     r: float | Points = radius if closed else round_ends(len(path), radius)
     return Part(tube(path, r, closed, sides), material)
 
 
-def band(inner: float, width: float, thickness: float, metal: str, square: float = 3.0) -> list[Part]:
+def band(inner: float, width: float, thickness: float, metal: str | Material, square: float = 3.0) -> list[Part]:
     """A finger ring about z."""
     return [Part(revolve(section(width, thickness, inner, square=square), 320, closed=True), metal)]
 
 
-def prong_setting(radius: float, stone: str, metal: str, prongs: int = 6) -> list[Part]:
+def prong_setting(radius: float, stone: str | Material, metal: str | Material, prongs: int = 6) -> list[Part]:
     """A round stone held by claws over an open basket; the basket's foot is at z = 0."""
     girdle = 1.05 * radius
     parts = [Part(brilliant(radius), stone, translate(0, 0, girdle))]
@@ -50,7 +51,7 @@ def prong_setting(radius: float, stone: str, metal: str, prongs: int = 6) -> lis
     return parts
 
 
-def bezel(radius: float, stone: str, metal: str, faceted: bool = True) -> list[Part]:
+def bezel(radius: float, stone: str | Material, metal: str | Material, faceted: bool = True) -> list[Part]:
     """A stone in a smooth collar lying on z = 0; brilliants show their crown, others are domed."""
     outer, height = 1.22 * radius, 0.55 * radius
     profile = [(0.0, 0.0), (outer * 0.97, 0.0), (outer, 0.03 * radius), (outer, height * 0.93), (outer * 0.97, height)]
@@ -97,7 +98,7 @@ def drop_loop(length: float, width: float, n: int = 120) -> Points:
     return np.column_stack([x, y, np.zeros(n)])
 
 
-def twisted(path: Points, radius: float, pitch: float, metal: str, closed: bool = True) -> list[Part]:
+def twisted(path: Points, radius: float, pitch: float, metal: str | Material, closed: bool = True) -> list[Part]:
     """Two thin wires twisted round each other along a planar path; `pitch` is the length of a full turn."""
     step = np.linalg.norm(np.diff(path, axis=0, append=path[:1]), axis=1)
     length = float(step.sum() if closed else step[:-1].sum())
@@ -118,7 +119,7 @@ def twisted(path: Points, radius: float, pitch: float, metal: str, closed: bool 
     return out
 
 
-def hoop(radius: float, thickness: float, metal: str) -> list[Part]:
+def hoop(radius: float, thickness: float, metal: str | Material) -> list[Part]:
     """A hoop earring lying flat, with its post and hinge."""
     a = np.linspace(0.06, 2 * np.pi - 0.06, 200)
     path = np.column_stack([radius * np.cos(a), radius * np.sin(a), np.zeros(len(a))])
@@ -126,13 +127,13 @@ def hoop(radius: float, thickness: float, metal: str) -> list[Part]:
     return [wire(path, thickness, metal), wire(smooth(post, 20), thickness * 0.35, metal)]
 
 
-def stud(radius: float, stone: str, metal: str) -> list[Part]:
+def stud(radius: float, stone: str | Material, metal: str | Material) -> list[Part]:
     """A stud earring on its side would hide its stone, so it lies on its back: a claw setting over a butterfly."""
     back = Part(torus(0.55 * radius, 0.10 * radius), metal, translate(0, 0, 0.1 * radius))
     return [back, *moved(prong_setting(radius, stone, metal, 4), translate(0, 0, 0.1 * radius))]
 
 
-def bead(radius: float, material: str, metal: str) -> list[Part]:
+def bead(radius: float, material: str | Material, metal: str | Material) -> list[Part]:
     """A ball between two little caps, its bore along x."""
     rim = np.array([[0.42, 0.0], [0.40, 0.05], [0.18, 0.12], [0.14, 0.12], [0.14, 0.06], [0.36, -0.02]]) * radius
     cap = revolve(rim, 48, closed=True)
@@ -142,7 +143,7 @@ def bead(radius: float, material: str, metal: str) -> list[Part]:
     return parts
 
 
-def star(points: int, outer: float, inner: float, wire_radius: float, metal: str) -> list[Part]:
+def star(points: int, outer: float, inner: float, wire_radius: float, metal: str | Material) -> list[Part]:
     """An open star of wire with rounded corners."""
     a = np.arange(2 * points) * np.pi / points
     r = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
@@ -155,7 +156,7 @@ def star(points: int, outer: float, inner: float, wire_radius: float, metal: str
     return [wire(path, wire_radius, metal, closed=True)]
 
 
-def medallion(radius: float, stone: str, metal: str, spokes: int = 10) -> list[Part]:
+def medallion(radius: float, stone: str | Material, metal: str | Material, spokes: int = 10) -> list[Part]:
     """An openwork disc: a beaded rim, a rosette of tear-drop loops, a stone in the middle, an eye at +y to hang by."""
     w = 0.035 * radius
     parts = [Part(torus(radius, 1.7 * w, 256), metal), Part(torus(0.40 * radius, 1.1 * w, 160), metal)]
@@ -175,7 +176,7 @@ def medallion(radius: float, stone: str, metal: str, spokes: int = 10) -> list[P
     return [*parts, eye]
 
 
-def hook(height: float, radius: float, metal: str) -> list[Part]:
+def hook(height: float, radius: float, metal: str | Material) -> list[Part]:
     """A fish-hook ear wire lying flat; its eye is at the origin and it rises along +y."""
     line = np.array(
         [
@@ -205,7 +206,7 @@ def hook(height: float, radius: float, metal: str) -> list[Part]:
     ]
 
 
-def briolette(length: float, radius: float, stone: str) -> Part:
+def briolette(length: float, radius: float, stone: str | Material) -> Part:
     """A smooth tear-drop stone hanging along -y from the origin."""
     a = np.linspace(0.0, np.pi, 48)
     r = radius * np.sin(a) * np.sin(a / 2) ** 1.1 * 1.22

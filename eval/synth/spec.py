@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from eval.synth.materials import SWEEP, Material
 from eval.synth.mesh import Matrix, Mesh, Points, transform
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One rigid body: a mesh (shared between copies), where it lies (4 x 4), and the name of its material."""
+    """One rigid body: a mesh (shared between copies), where it lies (4 x 4), its material or a name of MATERIALS."""
 
     mesh: Mesh
-    material: str
+    material: str | Material
     matrix: Matrix = field(default_factory=lambda: np.eye(4))
 
     def moved(self, matrix: Matrix) -> Part:
@@ -37,6 +38,46 @@ class View:
     azimuth: float = 0.0
     focal: float = 100.0
     fill: float = 0.8
+
+
+@dataclass(frozen=True)
+class Softbox:
+    """A lamp that looks at the objects: azimuth from the camera and elevation in degrees, distance, width, and height.
+
+    Lengths are shares of the objects' size, and so is the strength: a small one throws hard shadows.
+    """
+
+    azimuth: float
+    elevation: float
+    distance: float
+    width: float
+    height: float
+    power: float
+
+
+# A large softbox above and behind, a strip from the left, a fill from the right.
+THREE_BOXES = (
+    Softbox(155.0, 62.0, 3.2, 3.4, 2.6, 1.00),
+    Softbox(-75.0, 38.0, 3.0, 1.0, 2.8, 0.55),
+    Softbox(70.0, 48.0, 3.4, 1.6, 2.0, 0.35),
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How the stage is set; the defaults are those of the published samples.
+
+    `room` scales the light of the room, `flag` is the grey of the dark band in it, `paper` what the sweep is made of.
+    `blur` is the diameter, as a share of the frame's longer side, of the disc that a point at the nearest or farthest
+    end of the objects becomes (0: everything sharp); `focus` is where between these ends the lens is focused, 0..1.
+    """
+
+    boxes: tuple[Softbox, ...] = THREE_BOXES
+    room: float = 1.0
+    flag: float = 0.13
+    paper: Material = SWEEP
+    blur: float = 0.0
+    focus: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -80,6 +121,7 @@ class SceneSpec:
     quality: Quality = Quality()
     look: Look = Look()
     view: View | None = None
+    stage: Variant = Variant()
 
 
 @dataclass(frozen=True, eq=False)

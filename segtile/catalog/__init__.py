@@ -2,7 +2,7 @@
 
 from segtile.catalog.card import Activation, Commercial, Fit, ModelCard, ModelFile, Prompt, Role
 from segtile.catalog.cards import cards_folder, list_cards, load_card, read_card
-from segtile.catalog.home import weights_folder
+from segtile.catalog.home import data_folder, weights_folder
 from segtile.catalog.licences import accept, accepted
 from segtile.catalog.weights import find_parts, find_weights, graph_path, installed, locate
 
@@ -17,6 +17,7 @@ __all__ = [
     "accept",
     "accepted",
     "cards_folder",
+    "data_folder",
     "find_parts",
     "find_weights",
     "graph_path",

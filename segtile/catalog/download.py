@@ -1,7 +1,7 @@
 """Brings one file from an address into a partial file, and goes on where an earlier try stopped.
 
-Over requests and not pooch: that one neither resumes nor bounds what it takes, follows redirects to any scheme, and would
-leave us the choice of a folder and a comparison of hashes.
+Over requests and not pooch: that one neither resumes nor bounds what it takes, and follows redirects to any scheme; the
+choice of a folder and a comparison of hashes would be what it does for us.
 """
 
 from __future__ import annotations
@@ -54,10 +54,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be brought: the exact size in bytes where it is known, and the most that is taken."""
+    """What is to be brought: the exact size in bytes where it is known, and the most that is taken.
+
+    `checkable`: a digest will show whether the file is whole. Without it and a size, the server has to say its length.
+    """
 
     size: int | None
     limit: int
+    checkable: bool
 
 
 class _Passing(Exception):
@@ -78,10 +82,8 @@ def download(url: str, part: Path, wanted: Wanted, patience: Patience, on_bytes:
         ModelError: it could not be brought; the message is the last reason. What came stays in `part`.
         WriteError: the disk is full or read-only.
     """
-    import requests
-
     failures = 0
-    with requests.Session() as session:
+    with _session() as session:
         session.headers.update({"User-Agent": f"segtile/{__version__}", "Accept-Encoding": "identity"})
         while True:
             before = _size(part)
@@ -122,6 +124,18 @@ def _try(session: Session, url: str, part: Path, wanted: Wanted, patience: Patie
         raise _Passing(f"the connection failed: {_short(error)}") from None
     except requests.exceptions.RequestException as error:
         raise ModelError(f"the request failed: {_short(error)}") from None
+
+
+def _session() -> Session:
+    import requests
+
+    class Direct(requests.Session):
+        """Leaves redirects to us: requests reads the whole body of one before it may be looked at."""
+
+        def get_redirect_target(self, resp: Response) -> str | None:
+            return None
+
+    return Direct()
 
 
 def _open(session: Session, url: str, headers: dict[str, str], patience: Patience) -> Response:
@@ -171,6 +185,8 @@ def _begin(response: Response, there: int, state: dict[str, Any], wanted: Wanted
         raise ModelError(f"the server's file has {total} bytes, it should have {wanted.size}")
     if total is not None and total > wanted.limit:
         raise ModelError(f"the server's file has {total} bytes, at most {wanted.limit} are taken")
+    if total is None and wanted.size is None and not wanted.checkable:
+        raise ModelError("the server does not say how long the file is, and nobody published a hash that would show it")
     return start, total
 
 
@@ -185,12 +201,9 @@ def _receive(
             stream.seek(start)
             stream.truncate()
             on_bytes(done, total or 0)
-            # read1 and not iter_content: that would wait for a whole piece, however slowly it drips
-            while piece := response.raw.read1(_PIECE):
+            while done <= most and (piece := _next(response, done, total)):
                 stream.write(piece)
                 done += len(piece)
-                if done > most:
-                    raise ModelError(f"the server sends more than {most} bytes")
                 on_bytes(done, total or 0)
                 if (now := time.monotonic()) - since >= patience.window:
                     if done - mark < patience.slowest * (now - since):
@@ -200,9 +213,26 @@ def _receive(
             os.fsync(stream.fileno())
     except OSError as error:  # of the file alone: what the connection raises comes as urllib3's own
         raise WriteError(f"{part} cannot be written: {error.strerror}") from None
+    if done > most:
+        _forget(part)
+        raise ModelError(f"the server sends more than {most} bytes")
     expected = wanted.size if total is None else total
     if expected is not None and done < expected:
         raise _Passing(f"the connection ended after {done} of {expected} bytes")
+
+
+def _next(response: Response, done: int, total: int | None) -> bytes:
+    """The bytes that came next; none where the body has ended."""
+    from urllib3.exceptions import IncompleteRead, ProtocolError
+
+    try:
+        # read1 and not iter_content: that would wait for a whole piece, however slowly it drips
+        return response.raw.read1(_PIECE) or b""
+    except ProtocolError as error:
+        if any(isinstance(reason, IncompleteRead) for reason in (error, *error.args)):
+            of = f" of {total}" if total is not None else ""
+            raise _Passing(f"the connection ended after {done}{of} bytes") from None
+        raise
 
 
 def _write_state(part: Path, url: str, response: Response, total: int | None) -> None:

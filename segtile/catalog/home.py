@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def remember(path: Path, key: str, row: dict[str, Any]) -> None:
 
 
 @contextmanager
-def locked(path: Path, on_wait: Any = None) -> Iterator[None]:
+def locked(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold a lock file, whose folder is made; the system takes it back when the process dies.
 
     Args:

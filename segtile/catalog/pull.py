@@ -1,4 +1,4 @@
-"""Brings the files of a model into the weights folder: checked before they get their names, the old ones kept till then."""
+"""Brings a model into the weights folder: files are checked before they get their names, old ones kept until then."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ _SPARE = 64 * 10**6
 
 @dataclass(frozen=True)
 class Pulled:
-    """What became of one file: it was there already, came from an address or a folder, or comes with segtile."""
+    """What became of one file: it was there already, came from an address or a folder, or comes with segtile.
+
+    `trusted_first`: nobody published its hash, and it was seen for the first time.
+    """
 
     file: ModelFile
     path: Path
     how: Literal["kept", "fetched", "copied", "shipped"]
+    trusted_first: bool = False
 
 
 def pull(
@@ -97,8 +101,7 @@ def _bring(card: ModelCard, file: ModelFile, source: Path | None, patience: Pati
 
     with locked(partial.with_name(f"{file.name}.lock"), on_wait):
         if _good(card, file, target):
-            trust_first(card, file, target, str(target))
-            return Pulled(file, target, "kept")
+            return Pulled(file, target, "kept", trust_first(card, file, target, str(target)))
         if source is not None:
             came_from = str(_copy(card, file, source, partial, on_progress))
         elif offline():
@@ -108,9 +111,9 @@ def _bring(card: ModelCard, file: ModelFile, source: Path | None, patience: Pati
             )
         else:
             came_from = _fetch(card, file, partial, patience, on_progress)
-        trust_first(card, file, partial, came_from)
+        new = trust_first(card, file, partial, came_from)
         _name(partial, target)
-        return Pulled(file, target, "fetched" if source is None else "copied")
+        return Pulled(file, target, "fetched" if source is None else "copied", new)
 
 
 def _good(card: ModelCard, file: ModelFile, path: Path) -> bool:
@@ -125,7 +128,7 @@ def _good(card: ModelCard, file: ModelFile, path: Path) -> bool:
 
 def _fetch(card: ModelCard, file: ModelFile, partial: Path, patience: Patience, on_progress: Progress) -> str:
     """Bring the file from the first address that gives the right one; says which."""
-    wanted = Wanted(file.bytes, _limit(card, file))
+    wanted = Wanted(file.bytes, _limit(card, file), file.pinned)
     _require_space(partial.parent, file.bytes or (card.bytes or 0) // len(card.files))
 
     def on_bytes(done: int, total: int) -> None:

@@ -70,7 +70,7 @@ def proof(file: ModelFile) -> str:
     return "sha256 as first seen" if file.name in read_table(lock_file()) else "nothing to check it against yet"
 
 
-def trust_first(card: ModelCard, file: ModelFile, path: Path, source: str) -> None:
+def trust_first(card: ModelCard, file: ModelFile, path: Path, source: str) -> bool:
     """Keep the digest of a file for which none was published, where it is seen for the first time.
 
     Args:
@@ -79,11 +79,14 @@ def trust_first(card: ModelCard, file: ModelFile, path: Path, source: str) -> No
         path: the file, checked by `check_file`.
         source: where it came from, for people who read the lock file.
 
+    Returns:
+        True where it was seen for the first time, and is trusted now.
+
     Raises:
         ReadError, WriteError: the lock file is damaged or cannot be written.
     """
     if file.pinned or file.name in read_table(lock_file()):
-        return
+        return False
     value = digest(path, "sha256")
     _log.warning(
         "nobody published a hash of %s: it is trusted now, and has to keep the sha256 %s from here on", file.name, value
@@ -91,3 +94,4 @@ def trust_first(card: ModelCard, file: ModelFile, path: Path, source: str) -> No
     now = datetime.now(UTC).isoformat(timespec="seconds")
     row = {"model": card.id, "sha256": value, "bytes": path.stat().st_size, "from": source, "first_seen": now}
     remember(lock_file(), file.name, row)
+    return True

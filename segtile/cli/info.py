@@ -44,7 +44,8 @@ def info(as_json: o.Json = False) -> None:
     print_line(f"providers: {', '.join(found['providers']) or 'none (no onnxruntime)'}")
     print_line(f"cards: {found['folders']['cards']}")
     print_line(f"weights: {found['folders']['weights']}")
-    print_line(f"models: {', '.join(found['models']) or 'none'}")
+    print_line(f"licences and hashes: {found['folders']['data']}")
+    print_line(f"models: {', '.join(found['models']) or 'none'} ('segtile models list' shows all {found['catalogue']})")
     for name, how in found["missing"].items():
         print_line(f"missing: {name} - {how}")
 
@@ -52,25 +53,27 @@ def info(as_json: o.Json = False) -> None:
 def gather() -> dict[str, Any]:
     """All of it as plain values."""
     from segtile.backends.onnx import available_providers
-    from segtile.catalog import cards_folder, list_cards, weights_folder
+    from segtile.catalog import cards_folder, data_folder, installed, list_cards, weights_folder
 
-    installed: dict[str, str] = {}
+    there: dict[str, str] = {}
     missing: dict[str, str] = {}
     for name, extra in _PARTS.items():
         try:
-            installed[name] = importlib.metadata.version(name)
+            there[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             missing[name] = f"pip install segtile[{extra}]" if extra else "reinstall segtile"
-    if "onnxruntime" in installed or "onnxruntime-gpu" in installed:  # the two exclude each other
+    if "onnxruntime" in there or "onnxruntime-gpu" in there:  # the two exclude each other
         missing.pop("onnxruntime", None)
         missing.pop("onnxruntime-gpu", None)
+    cards = list_cards()
     return {
         "segtile": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
-        "installed": installed,
+        "installed": there,
         "missing": missing,
         "providers": available_providers(),
-        "folders": {"cards": str(cards_folder()), "weights": str(weights_folder())},
-        "models": [card.id for card in list_cards()],
+        "folders": {"cards": str(cards_folder()), "weights": str(weights_folder()), "data": str(data_folder())},
+        "models": [card.id for card in cards if installed(card)],
+        "catalogue": len(cards),
     }

@@ -72,6 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
         given = sys.argv[1:] if arguments is None else arguments
         code = app(given or ["--help"], prog_name="segtile", standalone_mode=False) or 0
     except _UsageError as e:
+        if type(e).__name__ == "NoArgsIsHelpError":  # a group without a verb: its help, as it stands
+            sys.stderr.write(str(getattr(e, "message", e)).rstrip() + "\n")
+            sys.exit(2)
         complain(str(getattr(e, "format_message", e.__str__)()))
         code = 2
     except (BadInput, WouldOverwrite) as e:

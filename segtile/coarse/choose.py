@@ -68,7 +68,7 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     if not cards:
         note = (
             f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
-            "same: check the result; 'segtile info' says where weights belong."
+            "same: check the result; 'segtile models pull u2net' brings a network, 'segtile models list' shows others."
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from segtile.coarse.network import map_of
 from segtile.raster.preview import preview_size
 from segtile.solar import luma_of, network_channels
 from segtile.types import Background, Box, CoarseMap, FloatArray
+
+#: Share of a picture that the network may leave open (probability 0.1 to 0.9). Of rendered scenes for validation it
+#: leaves 1 to 30 %, of studio photographs by others 1 to 11 %, of land from the air 14 to 51 %, of noise 90 %.
+UNLIKE = 0.25
 
 
 def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", device: str = "auto") -> CoarseMap:
@@ -44,7 +49,19 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
     planes = np.concatenate([small, solar], axis=2).transpose(2, 0, 1)
     prob = graph.run(np.ascontiguousarray(planes))
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
-    return map_of(prob, small, frame, 1.0, name, background)
+    notes = _notes(prob)
+    return replace(map_of(prob, small, frame, 1.0, name, background), notes=notes)
+
+
+def _notes(prob: FloatArray) -> tuple[str, ...]:
+    """A warning where the network is at a loss over much of the picture."""
+    open_share = float(((prob > 0.1) & (prob < 0.9)).mean())
+    if open_share < UNLIKE:
+        return ()
+    return (
+        f"The network cannot decide over {100 * open_share:.0f} % of the picture, which looks unlike what it was "
+        "trained on (things on a backdrop): check the result, or try another coarse pass.",
+    )
 
 
 def _smaller(preview: FloatArray, size: tuple[int, int]) -> FloatArray:

@@ -138,7 +138,8 @@ class CocoData(_Settings):
 class RendersData(_Settings):
     """Scenes rendered by `python -m eval.synth`, each kind with each seed; kept in the cache folder once made.
 
-    `size` is the long side in px. `seeds` empty takes the run's. `contrast` None leaves the object's own tones.
+    `size` is the long side in px. `seeds` empty takes the run's. `contrast` None leaves the object's own tones. With
+    `stage` 'varied', paper, lamps, lens, and the shape of the frame are drawn by kind and seed.
     """
 
     kind: Literal["renders"]
@@ -149,6 +150,7 @@ class RendersData(_Settings):
     contrast: float | None = Field(None, ge=0.01, le=0.10)
     background: float = Field(0.94, ge=0.5, le=1)
     quick: bool = False
+    stage: Literal["studio", "varied"] = "studio"
 
 
 Data = Annotated[
@@ -158,11 +160,30 @@ Data = Annotated[
 
 
 class SegtileSystem(_Settings):
-    """Ours: `recipe` holds the sections of a recipe file (coarse, grid, refine, export, limits)."""
+    """Ours: `recipe` holds the sections of a recipe file (coarse, grid, refine, export, limits).
+
+    A name of a pass that ends in .onnx is the path of a network, as other paths of a configuration are.
+    """
 
     kind: Literal["segtile"]
     name: Name
     recipe: Recipe = Recipe()
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The networks that the recipe names by their paths."""
+        names = (self.recipe.coarse.name, self.recipe.refine.name)
+        return tuple(Path(name) for name in names if name.endswith(".onnx"))
+
+    @field_validator("recipe")
+    @classmethod
+    def _paths(cls, value: Recipe, info: ValidationInfo) -> Recipe:
+        changed = {}
+        for part in ("coarse", "refine"):
+            settings = getattr(value, part)
+            if settings.name.endswith(".onnx"):
+                changed[part] = settings.model_copy(update={"name": str(_resolve(settings.name, info))})
+        return value.model_copy(update=changed)
 
     @field_validator("recipe")
     @classmethod
@@ -244,13 +265,15 @@ class Bootstrap(_Settings):
 class EvalConfig(_Settings):
     """A whole run.
 
-    `metrics` None takes the default figures of segtile.metrics.matte. `memory` runs every picture of our own systems in
+    `together` names sets of data sets that get a table over all of their pictures. `metrics` None takes the
+    default figures of segtile.metrics.matte. `memory` runs every picture of our own systems in
     a fresh process, so that its peak memory is its own; off, one process does them all and no peak is given.
     """
 
     task: Literal["matte", "detect"] = "matte"
     datasets: tuple[Data, ...] = Field(min_length=1)
     systems: tuple[System, ...] = Field(min_length=1)
+    together: dict[Name, tuple[Name, ...]] = {}
     metrics: tuple[str, ...] | None = None
     slices: tuple[SliceName, ...] = SLICES
     slice_settings: SliceSettings = SliceSettings()
@@ -265,6 +288,12 @@ class EvalConfig(_Settings):
             twice = next((n for n in names if [m.lower() for m in names].count(n.lower()) > 1), None)
             if twice:
                 raise ValueError(f"two of the {what} are named {twice}; names become folders, so they have to differ")
+        there = {data.name for data in self.datasets}
+        for name, parts in self.together.items():
+            unknown = [part for part in parts if part not in there]
+            if unknown or not parts or name in there:
+                what = f"holds no data set named {unknown[0]}" if unknown else "has to name data sets, and not be one"
+                raise ValueError(f"together: {name} {what}")
         for data in self.datasets:
             if (data.kind == "coco") != (self.task == "detect"):
                 raise ValueError(

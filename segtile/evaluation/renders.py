@@ -49,7 +49,7 @@ def rendered(
         WriteError: the cache cannot be written to.
     """
     code = _code()
-    looks = data.model_dump(include={"size", "contrast", "background", "quick"})
+    looks = data.model_dump(include={"size", "contrast", "background", "quick", "stage"})
     folder, passes = cache / text_digest({**looks, "code": code}), cache / f"passes-{code}"
     scenes = [(scene, seed) for scene in data.scenes for seed in data.seeds or seeds]
     missing = [one for one in scenes if not _there(folder, *one)]
@@ -79,7 +79,7 @@ def _code() -> str:
     folder = _root() / "eval" / "synth"
     if not (folder / "__main__.py").is_file():
         raise BackendMissing("rendered scenes are made by eval/synth, which only a checkout of segtile has")
-    return text_digest([code_digest(sorted(folder.glob("*.py"))), requirements_in(folder)])
+    return text_digest([code_digest(sorted(folder.rglob("*.py"))), requirements_in(folder)])
 
 
 def _python(on_line: Callable[[str], None] | None) -> str:
@@ -104,6 +104,7 @@ def _render(python: str, data: RendersData, scene: str, seed: int, folder: Path,
     command += ["--background", str(data.background), "-o", str(folder), "--cache", str(passes)]
     command += [] if data.contrast is None else ["--contrast", str(data.contrast)]
     command += ["--quick"] if data.quick else []
+    command += [] if data.stage == "studio" else ["--stage", data.stage]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         passes.mkdir(parents=True, exist_ok=True)

@@ -259,6 +259,9 @@ def _is_run(run: dict[str, Any]) -> bool:
     slices, metrics = about
     if not isinstance(slices, dict) or not isinstance(metrics, dict):
         return False
+    together = run.get("together", {})
+    if not isinstance(together, dict) or not all(isinstance(parts, list) for parts in together.values()):
+        return False
     told = [m for m in metrics.values() if isinstance(m, dict)]
     return (
         len(told) == len(metrics)

@@ -295,6 +295,7 @@ def _info(config: EvalConfig, plan: list[Job], names: tuple[str, ...], jobs: int
         "systems": ours + [s.name for s in config.systems if s.name not in ours],
         "system_digests": {job.system.name: system for job, system in _one_each(plan)},
         "datasets": datasets_in(job.item for job in plan),
+        "together": {name: list(parts) for name, parts in config.together.items()},
         "pictures": len({(job.item.dataset, job.item.picture) for job in plan}),
         "metrics": {
             name: {"better": known[name].better, "unit": known[name].unit, "summary": known[name].summary}

@@ -78,9 +78,9 @@ def open_system(system: System, folder: Path, *, memory: bool, on_line: Callable
 def system_digest(system: System, folder: Path) -> str:
     """What a system's output depends on, besides the picture.
 
-    Ours: the recipe, the code, the libraries' versions, the catalogue. A command: its argv and the content of every
-    file that stands in it. A peer: its code, its arguments and the files they name, Python's version, and with `ours`
-    what ours depends on too.
+    Ours: the recipe and the networks that it names, the code, the libraries' versions, the catalogue. A command: its
+    argv and the content of every file that stands in it. A peer: its code, its arguments and the files they name,
+    Python's version, and with `ours` what ours depends on too.
 
     Raises:
         ReadError: a file of it cannot be read.
@@ -91,6 +91,7 @@ def system_digest(system: System, folder: Path) -> str:
             digests.own_code(),
             digests.versions(),
             digests.models(),
+            digests.named_files(map(str, system.weights), folder),
         ]
     elif isinstance(system, CommandSystem):
         parts = [system.argv, digests.named_files(system.argv, folder)]

@@ -53,7 +53,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """One data set and slice ("" for all its pictures); `metrics` are (name, better, unit)."""
+    """One data set (or several together) and slice ("" for all its pictures); `metrics` are (name, better, unit)."""
 
     dataset: str
     slice: str
@@ -77,12 +77,12 @@ def settings_of(run: Mapping[str, Any]) -> Settings:
 
 
 def build_tables(run: Mapping[str, Any], rows: Sequence[Row]) -> list[Table]:
-    """Every table of a run, data sets and slices in the order of run.json; a slice without pictures has none."""
+    """Every table of a run: of data sets that count together, then of each; a slice without pictures has none."""
     settings = settings_of(run)
     metrics = tuple((str(name), what["better"], what.get("unit", "")) for name, what in run["metrics"].items())
     tables = []
-    for dataset in run["datasets"]:
-        here = [row for row in rows if row.dataset == dataset]
+    for dataset, parts in {**run.get("together", {}), **{name: [name] for name in run["datasets"]}}.items():
+        here = [row for row in rows if row.dataset in parts]
         for name, about in {"": "all pictures", **run["slices"]}.items():
             chosen = [row for row in here if not name or name in row.slices]
             if chosen:

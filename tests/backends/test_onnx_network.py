@@ -38,7 +38,9 @@ def redness(tmp_path, monkeypatch):
     weights_folder().mkdir(parents=True)
     (weights_folder() / "redness.onnx").write_bytes(content)
     base = load_card("u2netp")
-    file = dataclasses.replace(base.files[0], name="redness.onnx", sha256=hashlib.sha256(content).hexdigest())
+    file = dataclasses.replace(
+        base.files[0], name="redness.onnx", sha256=hashlib.sha256(content).hexdigest(), bytes=len(content)
+    )
     return dataclasses.replace(
         base,
         id="redness",

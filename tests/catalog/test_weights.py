@@ -7,13 +7,6 @@ from segtile.catalog import find_weights, installed, load_card, weights_folder
 from segtile.errors import ModelError
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("SEGTILE_HOME", str(tmp_path / "über home"))
-    weights_folder().mkdir(parents=True)
-    return weights_folder()
-
-
 def card_for(content: bytes):
     card = load_card("u2netp")
     file = dataclasses.replace(card.files[0], sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
@@ -23,9 +16,10 @@ def card_for(content: bytes):
 def test_weights_are_found_and_checked(home):
     card = card_for(b"weights")
     assert not installed(card)
-    (home / "u2netp.onnx").write_bytes(b"weights")
+    weights_folder().mkdir(parents=True)
+    (weights_folder() / "u2netp.onnx").write_bytes(b"weights")
     assert installed(card)
-    assert find_weights(card) == [home / "u2netp.onnx"]
+    assert find_weights(card) == [weights_folder() / "u2netp.onnx"]
 
 
 def test_missing_weights_say_what_belongs_where(home):
@@ -38,10 +32,11 @@ def test_missing_weights_say_what_belongs_where(home):
 
 def test_wrong_weights_are_refused_even_after_right_ones(home):
     card = card_for(b"weights")
-    path = home / "u2netp.onnx"
+    path = weights_folder() / "u2netp.onnx"
+    path.parent.mkdir(parents=True)
     path.write_bytes(b"weights")
     find_weights(card)
-    path.write_bytes(b"other weights")
+    path.write_bytes(b"wrights")
     with pytest.raises(ModelError, match="sha256"):
         find_weights(card)
 

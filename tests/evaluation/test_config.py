@@ -50,6 +50,8 @@ def test_the_shared_folder_is_beside_the_repository_by_default(tmp_path, monkeyp
     ("changes", "words"),
     [
         ({"colour": 1}, ["colour", "no key"]),
+        ({"together": {"all": ["d", "e"]}}, ["together", "no data set named e"]),
+        ({"together": {"d": ["d"]}}, ["together", "d has to name data sets"]),
         ({"datasets": []}, ["datasets"]),
         ({"systems": 3}, ["systems"]),
         ({"task": "matting"}, ["task", "matte"]),

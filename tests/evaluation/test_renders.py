@@ -81,6 +81,10 @@ def test_scenes_are_made_once_for_each_seed_and_look(tmp_path, log, blender):
     for words in ("--seed 3", "--size 100", "--contrast 0.05", "-m eval.synth"):
         assert words in line
     assert "--quick" not in line
+    assert "--stage" not in line
+    ((_, varied, _),) = renders.rendered(data(stage="varied"), (3,), tmp_path / "c")
+    assert varied.parent not in (first[0][1].parent, other.parent)
+    assert "--stage varied" in log.read_text().splitlines()[-1]
 
 
 def test_they_are_a_data_set_with_the_seeds_of_the_run(tmp_path, log, blender):

@@ -116,3 +116,17 @@ def test_a_worker_of_ours_runs_where_we_run_and_follows_our_code(peer, tmp_path,
     seen.append(system_digest(system_of(tmp_path, **{**ours, "ours": False}), tmp_path))
     assert seen[1] == seen[3]
     assert len(set(seen)) == 3
+
+
+def test_our_digest_follows_the_networks_that_a_recipe_names(tmp_path):
+    """Their paths are relative to the configuration, as all paths in it are."""
+    (tmp_path / "weights").mkdir()
+    weights = tmp_path / "weights" / "edge.onnx"
+    weights.write_bytes(b"one")
+    recipe = {"coarse": {"name": "studio"}, "refine": {"name": "weights/../weights/edge.onnx"}}
+    system = system_of(tmp_path, kind="segtile", recipe=recipe)
+    assert system.recipe.refine.name == str(weights)
+    assert system.weights == (weights,)
+    before = system_digest(system, tmp_path)
+    weights.write_bytes(b"two")
+    assert system_digest(system, tmp_path) != before

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -147,3 +148,17 @@ def test_tex_prints_what_is_written():
     assert escape_tex(r"a_b & 5% #1 $x$ {y} ~ ^ \z") == (
         r"a\_b \& 5\% \#1 \$x\$ \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}z"
     )
+
+
+def test_data_sets_that_count_together_get_a_table_of_their_own():
+    moved = [dataclasses.replace(one, dataset="set_2") if one.picture == "b" else one for one in ROWS]
+    run = {**RUN, "datasets": ["set_1", "set_2"], "together": {"both": ["set_1", "set_2"]}}
+    tables = build_tables(run, moved)
+    assert [(t.dataset, t.slice) for t in tables] == [
+        ("both", ""),
+        ("both", "thin"),
+        ("set_1", ""),
+        ("set_1", "thin"),
+        ("set_2", ""),
+    ]
+    assert to_markdown(tables[0]) == MARKDOWN.replace("set_1", "both")

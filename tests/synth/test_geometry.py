@@ -6,25 +6,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from mesh_checks import open_edges
 
 from eval.synth import mesh
 from eval.synth.camera import frame
+from eval.synth.kinds import arrange
 from eval.synth.materials import MATERIALS
-from eval.synth.objects import KINDS, arrange
+from eval.synth.objects import KINDS
 from eval.synth.passes import digest, reach, windows
 from eval.synth.spec import Quality, SceneSpec
-
-
-def open_edges(m: mesh.Mesh) -> int:
-    """Edges that do not belong to exactly two faces."""
-    sizes = np.array([len(f) for f in m.faces])
-    edges = []
-    for size in np.unique(sizes):
-        f = np.array([g for g in m.faces if len(g) == size])
-        edges.append(np.stack([f, np.roll(f, -1, axis=1)], axis=2).reshape(-1, 2))
-    ends = np.sort(np.concatenate(edges), axis=1)
-    _, count = np.unique(ends[:, 0] * len(m.vertices) + ends[:, 1], return_counts=True)
-    return int((count != 2).sum())
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -67,7 +57,7 @@ def test_digest_follows_the_render_settings_but_not_the_look() -> None:
 
 def test_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="no scene kind"):
-        arrange("teapot", 1)
+        arrange("unicorn", 1)
 
 
 def test_links_of_the_chain_are_open_and_hold_each_other() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.synth import composite, stage
+from eval.synth import stage
 from eval.synth.camera import frame
+from eval.synth.layers import Draft, coverage, photograph, save_arrays
 from eval.synth.mesh import translate
-from eval.synth.passes import load_bpy, windows
+from eval.synth.passes import load_bpy
 from eval.synth.spec import Arrangement, Part, View, moved
 from models.training.sprites.shelf import SHELF, lay
 
@@ -25,7 +24,7 @@ COLUMNS, ROWS = 4, 3
 CELL = 320  # px of a cell's side
 PITCH = 2.9  # cm from cell to cell; a piece spans 2 cm
 BEAUTY, SHADOW, ALPHA = 6, 12, 24  # samples per pixel: the denoiser does the rest, and alpha is rounded to 8 bits
-SHADOW_SCALE = 0.5
+COARSER = 2  # the shadow is rendered at half the size
 WHITE = 0.93  # encoded value that the empty table is exposed to
 
 
@@ -63,16 +62,19 @@ def render(sheet: int, seed: int, folder: Path) -> Path:
     scene, pieces = arrange(sheet, seed)
     camera = frame(scene, CELL * COLUMNS, CELL * ROWS)
     studio = stage.build(load_bpy(), scene, camera)
-    with tempfile.TemporaryDirectory() as scratch:
-        colour, alpha, shadow = _passes(studio, (camera.width, camera.height), Path(scratch), seed + sheet)
+    draft = Draft(BEAUTY, SHADOW, ALPHA, COARSER, CELL)
+    whole = (0, 0, camera.width, camera.height)
+    everywhere = np.ones((camera.height, camera.width), bool)
+    alpha = coverage(studio, whole, everywhere, draft, seed + sheet)
+    out = photograph(studio, whole, alpha, draft, seed + sheet, (WHITE, 1.0))
     arrays: dict[str, NDArray[Any]] = {"names": np.array(kinds_of(sheet))}
-    owner = _owners([camera.project(np.concatenate([p.points() for p in piece])) for piece in pieces], alpha.shape)
+    owner = _owners([camera.project(np.concatenate([p.points() for p in piece])) for piece in pieces], out.alpha.shape)
     for i in range(len(pieces)):
         mine = owner == i
         rows, columns = np.flatnonzero(mine.any(axis=1)), np.flatnonzero(mine.any(axis=0))
         cut = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        arrays |= {f"rgb{i}": colour[cut], f"alpha{i}": alpha[cut], f"shadow{i}": shadow[cut]}
-    _save(file, arrays)
+        arrays |= {f"rgb{i}": out.rgb[cut], f"alpha{i}": out.alpha[cut], f"shadow{i}": out.shadow[cut]}
+    save_arrays(file, arrays)
     log.info("%s: %.0f s", file.name, time.monotonic() - started)
     return file
 
@@ -86,47 +88,3 @@ def _owners(outlines: list[NDArray[np.float64]], shape: tuple[int, ...]) -> NDAr
         far.append(np.maximum(np.maximum(x0 - x, x - x1), np.maximum(y0 - y, y - y1)))
     distance = np.stack(far)
     return np.where(distance.min(axis=0) < CELL // 8, distance.argmin(axis=0), -1)
-
-
-def _passes(
-    studio: stage.Stage, size: tuple[int, int], scratch: Path, seed: int
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Colour (H, W, 3), alpha (H, W) and shadow (H, W) of a whole sheet, uint8."""
-    width, height = size
-    file = scratch / "pass.exr"
-    studio.show(objects=True, sweep=False)
-    studio.cover(True)
-    studio.quality(ALPHA, bounces=0, denoise=False, seed=seed, threshold=0.005)
-    alpha = np.clip(studio.shoot((0, 0, width, height), 1.0, file)[..., 3], 0, 1)
-    studio.cover(False)
-    studio.quality(BEAUTY, bounces=5, denoise=True, seed=seed, threshold=0.05)
-    beauty = np.zeros((height, width, 4), np.float32)
-    for x0, y0, x1, y1 in windows(alpha > 0, CELL):
-        beauty[y0:y1, x0:x1] = studio.shoot((x0, y0, x1, y1), 1.0, file)
-    studio.show(objects=False, sweep=True)
-    studio.quality(SHADOW, bounces=1, denoise=True, seed=seed, threshold=0.05)
-    table = studio.shoot((0, 0, round(width * SHADOW_SCALE), round(height * SHADOW_SCALE)), SHADOW_SCALE, file)
-    table = np.maximum(table[..., :3], 1e-4)
-    light = table @ composite.LUMA
-    gain = composite.gain_for(table, WHITE)
-    shade = np.clip(light / np.percentile(light, composite.WHITE_RANK), 0, 1)
-    front = composite.encode(composite.shoulder(composite.extend(beauty, alpha) * gain))
-    wide = composite.enlarge(shade[..., None], height, width)[..., 0]
-    return _bytes(front), _bytes(alpha), _bytes(wide)
-
-
-def _bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
-
-
-def _save(file: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write under a temporary name and rename, so that a killed run leaves whole sheets only."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type, unused-ignore]
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -50,6 +50,11 @@ def pull(
                 print_line(json.dumps({"model": card.id, "error": str(error)}, ensure_ascii=False))
             continue
         for one in done:
+            if one.trusted_first:
+                sys.stderr.write(
+                    f"segtile: warning: nobody published a hash of {one.file.name}: it is trusted as it came, and "
+                    "has to stay the same from now on\n"
+                )
             if as_json:
                 row = {"model": card.id, "file": one.file.name, "path": str(one.path), "how": one.how, "error": None}
                 print_line(json.dumps(row, ensure_ascii=False))

@@ -66,6 +66,7 @@ class Run:
             "systems": list(self.systems),
             "datasets": list(self.datasets),
             "metrics": {name: {"better": m.better, "unit": m.unit} for name, m in self.metrics.items()},
+            "together": self.about.get("together", {}),
             "slices": self.slices,
             "bootstrap": dataclasses.asdict(self.bootstrap),
         }

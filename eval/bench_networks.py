@@ -1,0 +1,96 @@
+"""Seconds per megapixel of our networks beside IS-Net's, on one CPU, and of a whole cut-out at 6000 px.
+
+    python -m eval.bench_networks [--threads 2] [--repeats 5] [--weights ../shared/weights] [--size 6000]
+
+IS-Net sees every picture as 1024 x 1024 px, so its megapixels are those of that square; the refiner's are those of a
+tile. --coarse and --refine name other networks than the catalogue's own (paths of .onnx files).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.canvas import median, place
+from segtile.backends.onnx import OnnxGraph
+from segtile.catalog import graph_path
+
+SAMPLES = Path(__file__).resolve().parents[1] / "data_samples"
+SIDE = 1024
+
+
+def main() -> None:
+    """Measure and print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2, help="of one network, and tiles at once")
+    parser.add_argument("--repeats", type=int, default=5, help="runs; medians are printed")
+    parser.add_argument("--weights", type=Path, default=SAMPLES.parent.parent / "shared" / "weights")
+    parser.add_argument("--size", type=int, default=6000, help="side of the whole picture in px; 0 leaves it out")
+    parser.add_argument("--coarse", default="net")
+    parser.add_argument("--refine", default="net")
+    given = parser.parse_args()
+    rows = [
+        ("our refiner, a tile", graph_path(given.refine, "net-refine"), SIDE),
+        ("our coarse network", graph_path(given.coarse, "net-coarse"), 512),
+        ("IS-Net, fp16", given.weights / "isnet_fp16.onnx", SIDE),
+    ]
+    print(f"medians of {given.repeats} runs, {given.threads} threads\n")
+    print("| network | px | s | s per MP |\n|---|---:|---:|---:|")
+    for name, path, side in rows:
+        if path.is_file():
+            seconds = median(repeat(network_run(path, side, given.threads), given.repeats))
+            print(f"| {name} | {side} x {side} | {seconds:.2f} | {seconds / side**2 * 1e6:.2f} |", flush=True)
+    if given.size:
+        print(whole(given.size, given.coarse, given.refine, given.threads))
+
+
+def network_run(path: Path, side: int, threads: int) -> Callable[[], object]:
+    """One run of a graph on a square of noise, ready to be repeated."""
+    graph = OnnxGraph(path, "cpu", threads)
+    port = graph.picture_input()
+    planes = np.random.default_rng(0).random((1, port.shape[1] or 3, side, side), np.float32)
+    outputs = [graph.outputs[0].name]
+    return lambda: graph.run({port.name: planes}, outputs)
+
+
+def repeat(work: Callable[[], object], times: int) -> list[float]:
+    """Seconds of each run, after one that does not count."""
+    work()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def whole(side: int, coarse: str, refine: str, threads: int) -> str:
+    """A ring on a sweep, cut out by the program: a table of its stages."""
+    with tempfile.TemporaryDirectory() as folder:
+        photo = place(SAMPLES / "ring.jpg", SAMPLES / "ring_alpha.png", side, Path(folder, "ring.jpg"))
+        command: list[str | Path] = [sys.executable, "-m", "segtile", "cutout", photo, "-o", Path(folder, "out")]
+        command += ["--coarse", coarse, "--refine", refine, "--threads", str(threads), "--json", "-q"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(done.stderr)
+    row: dict[str, Any] = json.loads(done.stdout)
+    stages = " | ".join(row["seconds"])
+    values = " | ".join(f"{seconds:.1f}" for seconds in row["seconds"].values())
+    marks = "|".join(["---:"] * len(row["seconds"]))
+    return (
+        f"\na ring of {side} px, {row['tiles']['refined']} tiles, peak {row['peak_rss_mb']:.0f} MB\n\n"
+        f"| {stages} |\n|{marks}|\n| {values} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

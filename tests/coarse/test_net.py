@@ -1,0 +1,91 @@
+"""The coarse pass by a network of our own, and the look between, on graphs made here."""
+
+import cv2
+import numpy as np
+import pytest
+from net_graphs import write_graph
+
+import segtile
+from segtile.coarse import look
+from segtile.coarse.ground import see_background
+from segtile.errors import ModelError
+from segtile.raster import open_raster
+from segtile.recipe import build_recipe
+from segtile.types import Box
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    small = {"long_side": "300"}
+    return write_graph(folder / "find.onnx", kind="coarse", metadata=small), write_graph(folder / "edge.onnx")
+
+
+def test_it_finds_the_ring_and_passes_the_background_on(ring_scene, weights):
+    picture, alpha = ring_scene
+    preview = open_raster(picture).preview(2048)
+    found = look(preview, Box.frame(900, 700), str(weights[0]))
+    assert (found.source, found.prob.shape, found.scale) == ("find", (233, 300), pytest.approx(700 / 233))
+    rows, cols = found.cells(found.frame)
+    soft = (alpha > 0) & (alpha < 1)
+    assert found.unsure[np.ix_(rows, cols)][soft].all(), "the band covers the edge"
+    wrong = (found.prob >= 0.5)[np.ix_(rows, cols)] != (alpha >= 0.5)
+    assert not (wrong & ~found.unsure[np.ix_(rows, cols)]).any()
+    assert found.labels.max() == 1
+    assert found.background is not None
+    tone = cv2.resize(found.background.tone, (900, 700))
+    assert np.abs(tone - picture / 255)[alpha == 0].mean() < 0.005
+
+
+def test_where_no_background_is_found_the_network_is_told_nothing(weights):
+    noise = np.random.default_rng(0).random((300, 300, 3)).astype(np.float32)
+    assert see_background(noise) is None
+    found = look(noise, Box.frame(300, 300), str(weights[0]))
+    assert found.background is None
+    assert not found.prob.any(), "this graph knows an object by its difference from the background only"
+    assert not found.unsure.any()
+
+
+def test_a_refiner_is_no_coarse_network(weights):
+    with pytest.raises(ModelError, match="are expected"):
+        look(np.full((80, 80, 3), 0.9, np.float32), Box.frame(80, 80), str(weights[1]))
+
+
+@pytest.mark.parametrize("kind", ["aligned", "uniform"])
+def test_tiles_give_what_the_whole_picture_gives(ring_scene, weights, kind):
+    names = {"coarse": {"name": str(weights[0])}, "refine": {"name": str(weights[1])}}
+    made = []
+    for grid in ({"tile": 200, "halo": 32}, {"tile": 2048, "halo": 0}):
+        with segtile.cutout(ring_scene[0], recipe=build_recipe(**names, grid={"kind": kind, **grid})) as cut:
+            made.append(cut.store.rows(0, 700).astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 257
+
+
+def test_a_map_that_is_too_coarse_is_made_finer_first(ring_scene, weights, tmp_path):
+    """The map has 180 cells a side and the frame 900 px: five px a cell are more than the four that are asked for."""
+    coarse = write_graph(tmp_path / "c.onnx", kind="coarse", metadata={"long_side": "180"})
+    stages = []
+    with segtile.cutout(
+        ring_scene[0], coarse=str(coarse), refine=str(weights[1]), on_progress=lambda d, t, s: stages.append(s)
+    ) as cut:
+        assert "nearer" in cut.result.seconds
+        assert cut.coarse.scale == pytest.approx(4.0)
+        assert cut.coarse.source == "c"
+        assert cut.coarse.labels.max() == 1
+        error = np.abs(cut.alpha / 255 - ring_scene[1]).mean()
+    assert list(dict.fromkeys(stages)) == ["read", "coarse", "nearer", "plan", "refine"]
+    assert error < 0.01
+    with segtile.cutout(ring_scene[0], coarse=str(coarse), refine="matting") as cut:
+        assert "nearer" not in cut.result.seconds, "matting takes any map"
+
+
+def test_a_picture_that_leaves_the_network_at_a_loss_is_told_of(tmp_path):
+    """This graph takes red for the probability: half of a grey and black board is undecided, none of a white one."""
+    path = write_graph(tmp_path / "red.onnx", kind="coarse", channels="")
+    board = (np.indices((120, 160)).sum(0) // 40 % 2).astype(np.float32)
+    undecided = np.repeat((0.4 * board)[..., None], 3, axis=2)
+    for preview, told in ((undecided, 1), (np.repeat(board[..., None], 3, axis=2), 0)):
+        found = look(preview, Box.frame(160, 120), str(path))
+        assert len([note for note in found.notes if "unlike what it was trained on" in note]) == told

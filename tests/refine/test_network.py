@@ -1,0 +1,122 @@
+"""The refiner over a network's graph: laws of patches, tiles that agree, weights from strangers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from net_graphs import STRIDE, write_graph
+from refine_scenes import coarse_from, compose, supersampled, whole
+
+from segtile.backends.alpha_graph import AlphaGraph
+from segtile.errors import ModelError
+from segtile.refine import Refiner, get_refiner, make_input
+from segtile.refine.network import MOST_HALO, NetworkRefiner
+from segtile.solar import SOLAR_CHANNELS
+from segtile.types import Box, Tile
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+PAPER = np.array([0.94, 0.94, 0.93])
+
+
+@pytest.fixture(scope="module")
+def ring():
+    """A ring's exact alpha, its picture, and a map of it."""
+    alpha = supersampled(240, 320, lambda x, y: (np.hypot(x - 160, y - 120) < 90) & (np.hypot(x - 160, y - 120) >= 55))
+    picture = compose(alpha, np.array([0.7, 0.55, 0.25]), PAPER, 0.004)
+    return alpha, picture, coarse_from(alpha, 3, PAPER, 0.004)
+
+
+@pytest.fixture(scope="module")
+def refiner(tmp_path_factory):
+    return NetworkRefiner(write_graph(tmp_path_factory.mktemp("weights") / "tiny.onnx"), "tiny", "cpu")
+
+
+def test_it_is_a_refiner_that_asks_for_what_its_graph_takes(refiner, tmp_path):
+    assert isinstance(refiner, Refiner)
+    assert (refiner.channels, refiner.halo, refiner.coarsest) == (SOLAR_CHANNELS, 10, 4.0)
+    plain = write_graph(tmp_path / "far.onnx", channels="", metadata={"receptive_px": "900"})
+    far = get_refiner(str(plain))
+    assert (far.name, far.channels, far.halo) == ("far", (), MOST_HALO)
+
+
+def test_it_finds_the_edge_and_changes_only_the_band(ring, refiner):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha), refiner.channels, 0.004)
+    patch = refiner.refine(x)
+    wrong = (patch.alpha >= 0.5) != (alpha >= 0.5)
+    assert wrong.sum() < 0.4 * ((alpha > 0) & (alpha < 1)).sum(), "the edge is less than a pixel off"
+    np.testing.assert_array_equal(patch.alpha[~x.band], (x.prob >= 0.5)[~x.band])
+    assert patch.trust.min() > 0
+
+
+def test_without_solar_channels_it_sees_no_difference_from_the_background(ring, refiner):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha))
+    assert not refiner.refine(x).alpha[x.band].any()
+
+
+def test_a_graph_that_was_trained_without_a_plane_is_not_shown_it(ring, tmp_path):
+    alpha, picture, coarse = ring
+    neutral = {"neutral": ",".join((*SOLAR_CHANNELS, "prob"))}
+    blind = NetworkRefiner(write_graph(tmp_path / "blind.onnx", metadata=neutral), device="cpu")
+    x = make_input(picture, coarse, whole(alpha), blind.channels, 0.004)
+    assert not blind.refine(x).alpha[x.band].any()
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 150), st.integers(0, 90), st.integers(40, 150), st.integers(40, 140))
+def test_a_pixel_gets_the_same_answer_in_every_tile_that_is_trusted_there(ring, refiner, x0, y0, wide, high):
+    alpha, picture, coarse = ring
+    frame = coarse.frame
+    all_of_it = refiner.refine(make_input(picture, coarse, whole(alpha), refiner.channels, 0.004)).alpha
+    read = Box(x0, y0, x0 + wide, y0 + high) & frame
+    patch = refiner.refine(make_input(picture, coarse, Tile(0, read, read), refiner.channels, 0.004))
+    trusted = patch.trust >= 1
+    assert np.abs(patch.alpha - all_of_it[read.slices])[trusted].max(initial=0) <= 1 / 255
+
+
+def test_the_networks_grid_lies_over_the_picture_and_not_over_the_window(tmp_path):
+    graph = AlphaGraph(write_graph(tmp_path / "c.onnx", kind="coarse"), refines=False, device="cpu")
+    planes = np.random.default_rng(0).uniform(-0.1, 0.1, (7, 64, 64)).astype(np.float32)
+    part = graph.run(np.ascontiguousarray(planes[:, 13:53, 6:51]), (6, 13))
+    rest = slice(STRIDE, -STRIDE)
+    np.testing.assert_allclose(part[rest, rest], graph.run(planes)[13:53, 6:51][rest, rest], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        ({"planes": 5}, "takes 5 planes, but its metadata name 8"),
+        ({"channels": "signed,solar9"}, "are expected"),
+        ({"kind": "coarse"}, "are expected"),
+        ({"side": (64, 64)}, "one size only"),
+        ({"metadata": {"multiple_of": "0"}}, "multiple_of"),
+        ({"metadata": {"multiple_of": "-8"}}, "multiple_of"),
+        ({"metadata": {"receptive_px": "1e9"}}, "receptive_px"),
+        ({"metadata": {"receptive_px": "9" * 5000}}, "receptive_px"),
+    ],
+)
+def test_graphs_that_are_no_refiner_are_refused(made, text, tmp_path):
+    with pytest.raises(ModelError, match=text):
+        NetworkRefiner(write_graph(tmp_path / "odd.onnx", **made), device="cpu")
+
+
+@pytest.mark.parametrize(("made", "text"), [({"nan": True}, "no numbers"), ({"outputs": 2}, "was due")])
+def test_graphs_that_answer_nonsense_end_with_a_sentence(made, text, ring, tmp_path):
+    alpha, picture, coarse = ring
+    odd = NetworkRefiner(write_graph(tmp_path / "odd.onnx", **made), device="cpu")
+    with pytest.raises(ModelError, match=text):
+        odd.refine(make_input(picture, coarse, whole(alpha), odd.channels, 0.004))
+
+
+@pytest.mark.parametrize(("name", "text"), [("none.onnx", "no such file"), ("/dev/null/x.onnx", "no such file")])
+def test_paths_without_a_file(name, text):
+    with pytest.raises(ModelError, match=text):
+        get_refiner(name)
+
+
+def test_a_file_that_is_no_graph(tmp_path):
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match="cannot load"):
+        get_refiner(str(tmp_path / "text.onnx"))

@@ -1,0 +1,51 @@
+"""The networks that ship, on pictures of the repository: found, refined, and told of what they do not know."""
+
+import cv2
+import numpy as np
+import pytest
+
+import segtile
+from segtile.catalog import installed, list_cards
+from segtile.coarse import look
+from segtile.raster import open_raster
+from segtile.types import Box
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+OURS = [card for card in list_cards() if card.family == "segtile"]
+if len(OURS) < 2 or not all(map(installed, OURS)):
+    pytest.skip("the networks' weights are not in models/weights", allow_module_level=True)
+
+#: Mean absolute error (x 1000) and IoU at a half that the shipped weights had on pictures made smaller to 1000 px.
+GOLDEN: dict[str, tuple[float, float]] = {}
+
+
+def small(data_samples, name):
+    """A sample's picture and exact alpha (float) at 1000 px."""
+    picture = cv2.imread(str(data_samples / name))[..., ::-1]
+    alpha = cv2.imread(str(data_samples / f"{name.split('.')[0]}_alpha.png"), cv2.IMREAD_UNCHANGED)
+    factor = 1000 / max(picture.shape[:2])
+    picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return picture, cv2.resize(alpha / np.iinfo(alpha.dtype).max, picture.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_samples_are_cut_out_as_well_as_when_the_weights_were_made(data_samples, name):
+    picture, alpha = small(data_samples, name)
+    error, overlap = GOLDEN[name]
+    found = segtile.mask(picture, coarse="net", refine="net") / 255
+    both, either = ((found >= 0.5) & (alpha >= 0.5)).sum(), ((found >= 0.5) | (alpha >= 0.5)).sum()
+    assert 1000 * np.abs(found - alpha).mean() == pytest.approx(error, rel=0.1)
+    assert both / either == pytest.approx(overlap, abs=0.01)
+
+
+def test_what_is_no_thing_on_a_backdrop_is_told_of():
+    noise = np.random.default_rng(0).random((400, 500, 3)).astype(np.float32)
+    found = look(noise, Box.frame(500, 400), "net")
+    assert any("unlike what it was trained on" in note for note in found.notes)
+
+
+def test_empty_paper_stays_empty():
+    paper = np.full((400, 500, 3), 0.95) + np.random.default_rng(0).normal(0, 0.004, (400, 500, 3))
+    found = look(open_raster((255 * paper).round().astype(np.uint8)).preview(1024), Box.frame(500, 400), "net")
+    assert not found.labels.any()
