@@ -51,8 +51,9 @@ class NetworkRefiner:
 
     def _planes(self, x: TileInput) -> FloatArray:
         # without solar channels the network sees what it sees of a picture without a background
-        blind = x.channels is None or not self._graph.neutral.isdisjoint(self.channels)
-        solar = network_channels(x.rgb, None, names=self.channels) if blind else x.channels
+        solar = x.channels
+        if solar is None or not self._graph.neutral.isdisjoint(self.channels):
+            solar = network_channels(x.rgb, None, names=self.channels)
         planes = np.empty((4 + len(self.channels), *x.prob.shape), np.float32)
         planes[:3] = x.rgb.transpose(2, 0, 1)
         planes[3:-1] = solar.transpose(2, 0, 1)
