@@ -10,13 +10,13 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training needs torch, which is not installed: pip install torch")
 
+from models.training.common.sprites import load_sprites, sheets_in  # noqa: E402
 from models.training.detector import train as training  # noqa: E402
 from models.training.detector.batches import batches  # noqa: E402
 from models.training.detector.config import Data, Network, Phase, Settings  # noqa: E402
 from models.training.detector.decode import kept  # noqa: E402
 from models.training.detector.export import Exported, export, settle  # noqa: E402
 from models.training.detector.figures import best_threshold  # noqa: E402
-from models.training.detector.library import load_sprites, sheets_in  # noqa: E402
 from models.training.detector.loss import Target, assign, corners  # noqa: E402
 from models.training.detector.model import Detector, places  # noqa: E402
 from models.training.detector.plot import plot  # noqa: E402

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.training.common.sprites import load_sprites, make_sprite, sheets_in, turned
 from models.training.detector.compose import STRIDE, compose
 from models.training.detector.config import Data, read_settings
-from models.training.detector.library import load_sprites, make_sprite, sheets_in, turned
 
 
 def _beside(name: str):

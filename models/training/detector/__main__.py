@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
+from models.training.common.sprites import load_sprites, sheets_in
 from models.training.detector.config import Settings, read_settings
 from models.training.detector.figures import best_threshold
-from models.training.detector.library import load_sprites, sheets_in
 from models.training.detector.train import held_out, restore, start, train
 
 SETTINGS = Path(__file__).with_name("jewels.toml")

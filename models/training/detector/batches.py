@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.training.common.sprites import Sprite
 from models.training.detector.compose import Scene, compose
 from models.training.detector.config import Data, Phase
-from models.training.detector.library import Sprite
 from models.training.detector.loss import Target
 
 Batch = tuple[Tensor, list[Target]]

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.detector.backdrop import backdrop
+from models.training.common.backdrop import backdrop
+from models.training.common.sprites import Bytes, Float, Sprite, turned
 from models.training.detector.config import Data
-from models.training.detector.library import Bytes, Float, Sprite, turned
 
 STRIDE = 4  # of the masks, as of the network's prototypes
 _RATIO = {"stud": 0.30, "ball": 0.35, "bead": 0.35, "huggie": 0.5, "set_stone": 0.6, "drop": 0.6, "long_earring": 1.8}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-T = TypeVar("T")
+from models.training.common.settings import fill
 
 
 @dataclass(frozen=True)
@@ -78,19 +77,12 @@ def read_settings(path: Path) -> Settings:
     """
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     parts = {
-        "network": _fill(Network, raw.pop("network", {})),
-        "data": _fill(Data, raw.pop("data", {})),
-        "phases": tuple(_fill(Phase, phase) for phase in raw.pop("phases")),
+        "network": fill(Network, raw.pop("network", {})),
+        "data": fill(Data, raw.pop("data", {})),
+        "phases": tuple(fill(Phase, phase) for phase in raw.pop("phases")),
     }
-    settings = _fill(Settings, raw | parts)
+    settings = fill(Settings, raw | parts)
     for phase in settings.phases:
         if phase.side % 32 or phase.side < 64:
             raise ValueError(f"a canvas of {phase.side} px is no multiple of 32 from 64 on")
     return settings
-
-
-def _fill(kind: type[T], raw: dict[str, Any]) -> T:
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(raw) - known):
-        raise ValueError(f"{kind.__name__.lower()} has no setting '{unknown[0]}'; it has {', '.join(sorted(known))}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})

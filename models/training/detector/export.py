@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import tempfile
-import warnings
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
+from models.training.common.onnxfile import make_graph, write_graph
 from models.training.detector.config import Network
 from models.training.detector.figures import THRESHOLD
 from models.training.detector.model import STRIDES, Detector
 
 SIDE = 640
-OPSET = 17
 
 
 class Exported(nn.Module):
@@ -42,33 +39,15 @@ def settle(model: Detector, threshold: float) -> None:
 
 
 def export(model: Detector, network: Network, file: Path) -> None:
-    """Write `file`: input "images" (N, 3, 640, 640), outputs "output0" and "output1", N free; checked by onnx.
-
-    The exporter is torch's older one, since the newer needs onnxscript and makes a graph that is no better.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write `file`: input "images" (N, 3, 640, 640), outputs "output0" and "output1", N free; checked by onnx."""
     names = ["images", "output0", "output1"]
-    with tempfile.TemporaryDirectory() as scratch:
-        rough = Path(scratch) / "graph.onnx"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            torch.onnx.export(
-                Exported(model).eval(),
-                (torch.zeros(1, 3, SIDE, SIDE),),
-                str(rough),
-                input_names=names[:1],
-                output_names=names[1:],
-                dynamic_axes={name: {0: "batch"} for name in names},
-                opset_version=OPSET,
-                dynamo=False,
-            )
-        graph = onnx.load(rough)
+    axes = {name: {0: "batch"} for name in names}
+    graph = make_graph(Exported(model), torch.zeros(1, 3, SIDE, SIDE), (names[:1], names[1:]), axes)
     places = sum((SIDE // s) ** 2 for s in STRIDES)
     said = (4 + len(network.names) + network.prototypes, places)
     for output, sides in zip(graph.graph.output, (said, (network.prototypes, SIDE // 4, SIDE // 4)), strict=True):
         for dimension, side in zip(output.type.tensor_type.shape.dim[1:], sides, strict=True):
             dimension.dim_value = side  # the exporter leaves all of them open once one is
-    graph.producer_name, graph.producer_version = "segtile", ""
     entries = {
         "task": "segment",
         "names": repr(dict(enumerate(network.names))),
@@ -79,10 +58,4 @@ def export(model: Detector, network: Network, file: Path) -> None:
         "license": "CC0-1.0",
         "description": "pieces of jewellery on flat lays, trained on this project's own renders",
     }
-    del graph.metadata_props[:]
-    for key, value in entries.items():
-        graph.metadata_props.add(key=key, value=value)
-    onnx.checker.check_model(graph, full_check=True)
-    part = file.with_name(file.name + ".part")
-    part.write_bytes(graph.SerializeToString())
-    part.replace(file)
+    write_graph(graph, entries, file)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,18 +13,18 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from models.training.common.runs import cosine, cut_log, follow, load_state, save_state, write_row
+from models.training.common.sprites import Sprite
 from models.training.detector.batches import Composed, batches, collate
 from models.training.detector.compose import Scene
 from models.training.detector.config import Phase, Settings
 from models.training.detector.figures import validate
-from models.training.detector.library import Sprite
 from models.training.detector.loss import losses
 from models.training.detector.model import Detector, Raw
 
 log = logging.getLogger("segtile")
 
 WARM_UP = 60  # steps over which a phase's rate rises
-LAST_SHARE = 0.02  # of the top rate, at a phase's end
 VALIDATION_SIDE = 640
 
 
@@ -81,7 +78,7 @@ def train(
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         restore(run, checkpoint, device)
-        _cut_log(folder / "log.jsonl", run)
+        cut_log(folder, lambda row: (row["phase"], row["step"]) <= (run.phase, run.step))
         log.info("goes on at phase %d, step %d", run.phase, run.step)
     while run.phase < len(settings.phases):
         phase = settings.phases[run.phase]
@@ -113,9 +110,7 @@ def held_out(settings: Settings, sprites: Sequence[Sprite]) -> DataLoader[Scene]
 
 def rate_at(phase: Phase, step: int) -> float:
     """The learning rate of a phase's step: a rise, then half a cosine down."""
-    rise = min(1.0, (step + 1) / min(WARM_UP, phase.steps))
-    fall = 0.5 * (1 + math.cos(math.pi * step / phase.steps))
-    return phase.rate * rise * (LAST_SHARE + (1 - LAST_SHARE) * fall)
+    return cosine(phase.rate, step, phase.steps, WARM_UP)
 
 
 def _step(run: Run, phase: Phase, images: Tensor, targets: list[Any], average: float) -> None:
@@ -137,41 +132,18 @@ def _step(run: Run, phase: Phase, images: Tensor, targets: list[Any], average: f
     for name, value in parts.items():
         run.sums[name] = run.sums.get(name, 0.0) + float(value.detach())
     # Short at first: an average that reaches back to the first steps is no network at all.
-    _follow(run, min(average, (1 + run.seen) / (10 + run.seen)))
-
-
-@torch.no_grad()
-def _follow(run: Run, share: float) -> None:
-    """Move the running average towards the network; counters are taken over."""
-    now = run.model.state_dict()
-    for name, value in run.average.state_dict().items():
-        if value.dtype.is_floating_point:
-            value.lerp_(now[name], 1 - share)
-        else:
-            value.copy_(now[name])
+    follow(run.average, run.model, min(average, (1 + run.seen) / (10 + run.seen)))
 
 
 def save(run: Run, file: Path) -> None:
     """Write a checkpoint under a temporary name and rename it: a killed run leaves a whole one."""
-    part = file.with_name(file.name + ".part")
-    state = {
-        "model": run.model.state_dict(),
-        "average": run.average.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "phase": run.phase,
-        "step": run.step,
-        "seen": run.seen,
-    }
-    with part.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
+    state = {name: getattr(run, name).state_dict() for name in ("model", "average", "optimiser")}
+    save_state(state | {"phase": run.phase, "step": run.step, "seen": run.seen}, file)
 
 
 def restore(run: Run, file: Path, device: torch.device) -> None:
     """Take a run back to where a checkpoint stood."""
-    state = torch.load(file, map_location=device, weights_only=True)
+    state = load_state(file, device)
     run.model.load_state_dict(state["model"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
@@ -180,16 +152,4 @@ def restore(run: Run, file: Path, device: torch.device) -> None:
 
 
 def _write(folder: Path, run: Run, values: dict[str, float]) -> None:
-    row = {"phase": run.phase, "step": run.step} | values
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
-    log.info("%s", row)
-
-
-def _cut_log(file: Path, run: Run) -> None:
-    """Leave out the lines of steps that the checkpoint does not hold: they are gone through again."""
-    if file.exists():
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        at = (run.phase, run.step)
-        kept = [line for line in lines if (json.loads(line)["phase"], json.loads(line)["step"]) <= at]
-        file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+    write_row(folder, {"phase": run.phase, "step": run.step} | values)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-T = TypeVar("T")
+from models.training.common.settings import fill
 
 SETTINGS = Path(__file__).with_name("enhance.toml")
 
@@ -67,17 +66,10 @@ def read_settings(path: Path) -> Settings:
         ValueError: a name that is not a setting, a crop too small, a scene both trained on and held out.
     """
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    parts = {"network": _fill(Network, raw.pop("network", {})), "data": _fill(Data, raw.pop("data"))}
-    settings = _fill(Settings, raw | parts)
+    parts = {"network": fill(Network, raw.pop("network", {})), "data": fill(Data, raw.pop("data"))}
+    settings = fill(Settings, raw | parts)
     if settings.data.side < 32:
         raise ValueError(f"crops of {settings.data.side} px: the side has to be 32 or more")
     if both := sorted(set(settings.data.scenes) & set(settings.data.held_out)):
         raise ValueError(f"the scene {both[0]} is trained on and held out at once")
     return settings
-
-
-def _fill(kind: type[T], raw: dict[str, Any]) -> T:
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(raw) - known):
-        raise ValueError(f"{kind.__name__.lower()} has no setting '{unknown[0]}'; it has {', '.join(sorted(known))}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})

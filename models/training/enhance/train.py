@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.training.common.runs import cosine, cut_log, load_state, save_state, write_row
 from models.training.enhance.config import Settings
 from models.training.enhance.model import Enhancer
 from models.training.enhance.pictures import Source, pair
@@ -21,7 +19,6 @@ from models.training.enhance.pictures import Source, pair
 log = logging.getLogger("segtile")
 
 LOG_EVERY = 10
-LAST_SHARE = 0.02  # of the top rate, at the end
 _SOFT = 1 / 255  # where Charbonnier's loss turns from square to linear, as a share of white
 
 
@@ -57,7 +54,7 @@ def train(settings: Settings, given: tuple[Source, Source], folder: Path) -> Run
     run, checkpoint = start(settings), folder / "checkpoint.pt"
     if checkpoint.exists():
         restore(run, checkpoint)
-        _cut_log(folder / "log.jsonl", run.step)
+        cut_log(folder, lambda row: row["step"] <= run.step)
         log.info("goes on at step %d", run.step)
     held_out = batch_of(given[1], settings, settings.seed + 1, 0, 48)
     started = time.monotonic()
@@ -67,10 +64,10 @@ def train(settings: Settings, given: tuple[Source, Source], folder: Path) -> Run
         step(run, settings, *batch_of(given[0], settings, settings.seed, first, settings.batch, blurred))
         if run.step % LOG_EVERY == 0:
             means = {k: round(v / LOG_EVERY, 6) for k, v in run.sums.items()}
-            _write(folder, {"step": run.step} | means | {"seconds": round(time.monotonic() - started, 1)})
+            write_row(folder, {"step": run.step} | means | {"seconds": round(time.monotonic() - started, 1)})
             run.sums.clear()
         if run.step % settings.validate_every == 0 or run.step == settings.steps:
-            _write(folder, {"step": run.step} | validate(run.average, *held_out))
+            write_row(folder, {"step": run.step} | validate(run.average, *held_out))
         if run.step % settings.checkpoint_every == 0 or run.step == settings.steps:
             save(run, checkpoint)
     return run
@@ -117,9 +114,7 @@ def losses(better: Tensor, clean: Tensor, gradient: float) -> dict[str, Tensor]:
 
 def rate_at(settings: Settings, at: int) -> float:
     """The learning rate of a step: a rise, then half a cosine down."""
-    rise = min(1.0, (at + 1) / settings.warm_up)
-    fall = 0.5 * (1 + math.cos(math.pi * at / settings.steps))
-    return settings.rate * rise * (LAST_SHARE + (1 - LAST_SHARE) * fall)
+    return cosine(settings.rate, at, settings.steps, settings.warm_up)
 
 
 @torch.inference_mode()
@@ -134,24 +129,13 @@ def validate(model: Enhancer, worse: Tensor, clean: Tensor) -> dict[str, float]:
 
 def save(run: Run, file: Path) -> None:
     """Write a checkpoint under a temporary name and rename it: a killed run leaves a whole one."""
-    part = file.with_name(file.name + ".part")
-    state = {
-        "model": run.model.state_dict(),
-        "average": run.average.state_dict(),
-        "optimiser": run.optimiser.state_dict(),
-        "step": run.step,
-        "sums": run.sums,
-    }
-    with part.open("wb") as stream:
-        torch.save(state, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
+    state = {name: getattr(run, name).state_dict() for name in ("model", "average", "optimiser")}
+    save_state(state | {"step": run.step, "sums": run.sums}, file)
 
 
 def restore(run: Run, file: Path) -> None:
     """Take a run back to where a checkpoint stood."""
-    state = torch.load(file, map_location="cpu", weights_only=True)
+    state = load_state(file)
     run.model.load_state_dict(state["model"])
     run.average.load_state_dict(state["average"])
     run.optimiser.load_state_dict(state["optimiser"])
@@ -160,17 +144,3 @@ def restore(run: Run, file: Path) -> None:
 
 def _charbonnier(off: Tensor) -> Tensor:
     return torch.sqrt(off * off + _SOFT**2).mean() - _SOFT
-
-
-def _write(folder: Path, row: dict[str, float]) -> None:
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
-    log.info("%s", row)
-
-
-def _cut_log(file: Path, at: int) -> None:
-    """Leave out the lines of steps that the checkpoint does not hold: they are gone through again."""
-    if file.exists():
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        kept = [line for line in lines if json.loads(line)["step"] <= at]
-        file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -17,20 +17,20 @@ def backdrop(rng: Rng, side: int) -> Float:
     else:
         tone = rng.uniform(0.08, 0.9) + rng.normal(0, 0.08, 3)
     out = np.broadcast_to(tone.astype(np.float32), (side, side, 3)).copy()
-    out *= _fall_of_light(rng, side)
+    out *= fall_of_light(rng, side)
     pattern = rng.random()
     if pattern < 0.25:
-        out *= 1 + _clouds(rng, side, float(rng.uniform(0.02, 0.12)))
+        out *= 1 + clouds(rng, side, float(rng.uniform(0.02, 0.12)))
     elif pattern < 0.36:
-        out *= 1 + _weave(rng, side)
+        out *= 1 + weave(rng, side)
     elif pattern < 0.44:
-        out *= 1 + _grain(rng, side)
+        out *= 1 + grain(rng, side)
     if rng.random() < 0.12:
         _card(rng, out)
     return np.clip(out, 0, 1)
 
 
-def _fall_of_light(rng: Rng, side: int) -> Float:
+def fall_of_light(rng: Rng, side: int) -> Float:
     """A slope, and at times a vignette."""
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
     a, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.18)
@@ -40,7 +40,7 @@ def _fall_of_light(rng: Rng, side: int) -> Float:
     return np.asarray(light[..., None], np.float32)
 
 
-def _clouds(rng: Rng, side: int, strength: float) -> Float:
+def clouds(rng: Rng, side: int, strength: float) -> Float:
     """Noise of several sizes: plaster, stone, paper."""
     total = np.zeros((side, side), np.float32)
     for cells in (3, 7, 17, 41, 97):
@@ -52,7 +52,7 @@ def _clouds(rng: Rng, side: int, strength: float) -> Float:
     return np.asarray((strength * total / max(float(total.std()), 1e-6))[..., None] * 0.5, np.float32)
 
 
-def _weave(rng: Rng, side: int) -> Float:
+def weave(rng: Rng, side: int) -> Float:
     """Threads across each other, a little uneven."""
     period = float(rng.uniform(3, 14))
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
@@ -62,7 +62,7 @@ def _weave(rng: Rng, side: int) -> Float:
     return np.asarray((rng.uniform(0.01, 0.08) * threads)[..., None], np.float32)
 
 
-def _grain(rng: Rng, side: int) -> Float:
+def grain(rng: Rng, side: int) -> Float:
     """Long grain as of wood, along one axis."""
     cells = rng.standard_normal((int(rng.integers(20, 90)), 4)).astype(np.float32)
     field = cv2.resize(cells, (side, side), interpolation=cv2.INTER_CUBIC)

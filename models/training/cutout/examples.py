@@ -1,0 +1,99 @@
+"""Composed pictures as the networks see them: RGB, solar channels, and for the refiner the coarse probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from models.training.cutout.compose import Scene, compose
+from models.training.cutout.config import Settings
+from models.training.cutout.degrade import degrade
+from models.training.cutout.shapes import Float, Rng, smooth
+from models.training.cutout.shelf import Shelf
+from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
+
+HELD_OUT_BLIND = 0.03  # share of validation crops whose coarse probability says nothing
+CHANNELS = {"coarse": ("rgb", *SOLAR_CHANNELS), "refine": ("rgb", *SOLAR_CHANNELS, "prob")}
+Pair = tuple[Tensor, Tensor]
+
+
+def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int) -> tuple[Float, Float]:
+    """Picture number `number` of a seed: what the network sees (c, s, s) float32, and the alpha (1, s, s).
+
+    All pictures of a batch are equally large.
+    """
+    stage = settings.stage(task)
+    side = stage.sides[int(np.random.default_rng([seed, number // stage.batch]).integers(len(stage.sides)))]
+    rng = np.random.default_rng([seed, number, side])
+    data = settings.data if shelf.pieces or shelf.scenes else replace(settings.data, shapes=1.0)
+    scene = compose(rng, shelf, data, side, close=task == "refine")
+    known = stage.solar and scene.tone is not None and rng.random() >= settings.data.unknown
+    tone = _as_seen(rng, scene) if known else None
+    planes = [scene.pixels, network_channels(scene.pixels, tone, scene.sigma * float(np.exp(rng.normal(0, 0.2))))]
+    if task == "refine":
+        prob = degrade(rng, scene.alpha, scene.dark, stage.blind) if stage.prob else np.full_like(scene.alpha, 0.5)
+        planes.append(prob[..., None])
+    seen = np.concatenate(planes, axis=2).transpose(2, 0, 1)
+    return np.ascontiguousarray(seen, np.float32), scene.alpha[None].astype(np.float32)
+
+
+def _as_seen(rng: Rng, scene: Scene) -> Float:
+    """The background's luma as a surface fitted to the picture would have it: off by a little, and unevenly."""
+    assert scene.tone is not None
+    side = len(scene.alpha)
+    # A surface of few degrees follows slow changes only.
+    tone = cv2.GaussianBlur(luma_of(scene.tone), (0, 0), side / 16)
+    off = scene.sigma * rng.normal(0, 0.5) + (0.004 * rng.normal() if rng.random() < 0.3 else 0)
+    tilt = rng.choice([0.0, 0.002, 0.008], p=[0.5, 0.35, 0.15]) * smooth(rng, side, 2)
+    return np.asarray(np.clip(tone + off + tilt, 0, 1), np.float32)
+
+
+class Examples(Dataset[tuple[Float, Float]]):
+    """Pictures number `first` to `first + count - 1`."""
+
+    def __init__(self, task: str, settings: Settings, shelf: Shelf, seed: int, first: int, count: int) -> None:
+        self._given, self._shelf = (task, settings, shelf, seed), shelf
+        self._first, self._count = first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, number: int) -> tuple[Float, Float]:
+        self._shelf.again()
+        return example(*self._given, self._first + number)
+
+
+def batches(task: str, settings: Settings, shelf: Shelf, seed: int, done: int, workers: int) -> Iterator[Pair]:
+    """The batches of a run from step `done` on."""
+    stage = settings.stage(task)
+    examples = Examples(task, settings, shelf, seed, done * stage.batch, (stage.steps - done) * stage.batch)
+    loader: DataLoader[tuple[Float, Float]] = DataLoader(
+        examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=_alone if workers else None
+    )
+    yield from loader  # type: ignore[misc]
+
+
+def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
+    """The validation pictures, in batches: of kinds that are not trained on, by a seed of their own."""
+    stage = settings.stage(task)
+    side = stage.sides[-1]
+    one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND)})
+    seed = settings.seed + 1
+    pairs = [example(task, one, shelf, seed, n) for n in range(settings.data.validation)]
+    out = []
+    for n in range(0, len(pairs), stage.batch):
+        seen, alpha = zip(*pairs[n : n + stage.batch], strict=True)
+        out.append((torch.from_numpy(np.stack(seen)), torch.from_numpy(np.stack(alpha))))
+    return out
+
+
+def _alone(_: int) -> None:
+    """Workers compose on one core each: the others compute."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

@@ -1,0 +1,81 @@
+"""Write either network as ONNX, with what a tiler has to know about it in the file's own metadata."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.training.common.onnxfile import make_graph, write_graph
+from models.training.cutout import coarse_net, refine_net
+from models.training.cutout.config import Settings
+from models.training.cutout.figures import ACTIVATION
+from segtile.solar import SOLAR_CHANNELS
+
+LONG_SIDE = 640  # of a whole picture, where the coarse network's validation is best
+NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
+_WHAT = {
+    "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
+    "refine": "finds the alpha of a tile at native resolution from the coarse answer; trained from nothing",
+}
+
+
+class Exported(nn.Module):
+    """The network with its answer as alpha or probability, 0..1."""
+
+    def __init__(self, task: str, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self.activation = model, ACTIVATION[task]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(1, c, H, W) to (1, 1, H, W)."""
+        return self.activation(self.model(x))
+
+
+def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bool = False) -> None:
+    """Write `file`: input (1, c, H, W) float32 with H, W free multiples, output (1, 1, H, W) float32 0..1.
+
+    Without solar channels or coarse probability (ablations) the graph still takes these planes, and its metadata name
+    them as neutral.
+    """
+    inputs, multiple = {"coarse": (coarse_net.INPUTS, 32), "refine": (refine_net.INPUTS, 16)}[task]
+    inside, outside = NAMES[task]
+    axes = {name: {2: "height", 3: "width"} for name in (inside, outside)}
+    graph = make_graph(Exported(task, model.cpu()), torch.zeros(1, inputs, 128, 128), ([inside], [outside]), axes)
+    if half:
+        _halve(graph)
+    planes = ("red", "green", "blue", *SOLAR_CHANNELS, *(("prob",) if task == "refine" else ()))
+    entries = {
+        "task": task,
+        "channels": ",".join(planes),
+        "multiple_of": str(multiple),
+        "author": "segtile, models/training/cutout",
+        "license": "Apache-2.0" if task == "coarse" else "CC0-1.0",
+        "description": _WHAT[task],
+    }
+    entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else {"long_side": str(LONG_SIDE)}
+    stage = settings.stage(task)
+    if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
+        entries["neutral"] = ",".join(neutral)
+    write_graph(graph, entries, file)
+
+
+def _halve(graph: Any) -> None:
+    """Store the weights as fp16 and cast them back where they are used: half the bytes, sums in fp32 as before."""
+    import onnx
+    from onnx import numpy_helper
+
+    casts = []
+    for weights in graph.graph.initializer:
+        values = numpy_helper.to_array(weights)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        name = weights.name
+        weights.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + "_half"))
+        casts.append(onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)

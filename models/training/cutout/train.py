@@ -1,0 +1,167 @@
+"""The training run of either network: steps, checkpoints that survive an interruption, a log, validation."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.training.common.runs import cosine, cut_log, follow, load_state, save_state, write_row
+from models.training.cutout.coarse_net import Coarse, load_imagenet
+from models.training.cutout.config import Settings, Stage
+from models.training.cutout.examples import batches, held_out
+from models.training.cutout.figures import validate
+from models.training.cutout.losses import LOSSES
+from models.training.cutout.refine_net import Refiner
+from models.training.cutout.shelf import Shelf
+from models.training.cutout.weights import take
+
+log = logging.getLogger("segtile")
+
+LOG_EVERY = 10
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(eq=False)
+class Run:
+    """What a checkpoint holds; `seconds` are those of all sittings, `sums` losses since the last log line."""
+
+    model: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+
+
+def start(task: str, settings: Settings, device: torch.device, weights: Path | None = None) -> Run:
+    """A run at its first step: weights from a file of `keep`, or drawn by the seed, the coarse encoder's from ImageNet.
+
+    Raises:
+        ValueError: the file does not hold this network's weights.
+        ImportError: the package with ImageNet's weights is not installed.
+    """
+    torch.manual_seed(settings.seed)
+    stage = settings.stage(task)
+    model: nn.Module = Coarse() if task == "coarse" else Refiner()
+    if weights is not None:
+        take(model, weights)
+    elif isinstance(model, Coarse) and stage.pretrained:
+        load_imagenet(model)
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = (Coarse() if task == "coarse" else Refiner()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average.load_state_dict(model.state_dict())
+    return Run(model, average, torch.optim.AdamW(_groups(model, stage), lr=stage.rate))
+
+
+def _groups(model: nn.Module, stage: Stage) -> list[dict[str, object]]:
+    """Parameters by their share of the rate and by decay: biases and normalisations have none."""
+    out = []
+    for share, inner in ((stage.encoder_rate, True), (1.0, False)):
+        mine = [p for name, p in model.named_parameters() if name.startswith("encoder.") == inner]
+        for flat in (True, False):
+            some = [p for p in mine if (p.ndim < 2) == flat]
+            if some:
+                out.append({"params": some, "share": share, "weight_decay": 0.0 if flat else stage.weight_decay})
+    return out
+
+
+def train(
+    task: str,
+    settings: Settings,
+    shelves: tuple[Shelf, Shelf],
+    folder: Path,
+    device: torch.device,
+    workers: int = 1,
+    weights: Path | None = None,
+) -> Run:
+    """Train from where the folder's checkpoint stands, or from the start, to the last step or minute.
+
+    Args:
+        task: "coarse" or "refine".
+        settings: the runs.
+        shelves: to train on, and held out.
+        folder: gets checkpoint.pt and log.jsonl.
+        device: a GPU or the CPU.
+        workers: processes that compose pictures.
+        weights: a file of `models.training.cutout.weights.keep` to begin with; a checkpoint in the folder goes before.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stage, resumes = settings.stage(task), (folder / CHECKPOINT).exists()
+    run = start(task, settings, device, None if resumes else weights)
+    if resumes:
+        restore(run, folder / CHECKPOINT, device)
+        cut_log(folder, lambda row: row["step"] <= run.step)
+        log.info("goes on at step %d", run.step)
+    pairs = held_out(task, settings, shelves[1])
+    before, began = run.seconds, time.monotonic()
+    for seen, alpha in batches(task, settings, shelves[0], settings.seed, run.step, workers):
+        if progress(run, stage) >= 1:
+            break
+        step(task, run, stage, seen.to(device), alpha.to(device))
+        run.seconds = before + time.monotonic() - began
+        _after(task, run, stage, folder, pairs)
+    if progress(run, stage) >= 1:
+        write_row(folder, {"step": run.step} | validate(task, run.average, pairs))
+        save(run, folder / CHECKPOINT)
+    return run
+
+
+def _after(task: str, run: Run, stage: Stage, folder: Path, pairs: list[tuple[Tensor, Tensor]]) -> None:
+    if run.step % LOG_EVERY == 0:
+        means = {k: round(v / LOG_EVERY, 5) for k, v in run.sums.items()}
+        write_row(folder, {"step": run.step} | means | {"seconds": round(run.seconds, 1)})
+        run.sums.clear()
+    if run.step % stage.validate_every == 0:
+        write_row(folder, {"step": run.step} | validate(task, run.average, pairs))
+    if run.step % stage.checkpoint_every == 0:
+        save(run, folder / CHECKPOINT)
+
+
+def progress(run: Run, stage: Stage) -> float:
+    """How much of the run is done, 0 to 1: by steps, or by the clock where that is ahead."""
+    clock = run.seconds / 60 / stage.minutes if stage.minutes > 0 else 0.0
+    return max(run.step / stage.steps, clock)
+
+
+def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None:
+    """One step of the optimiser, and the running average after it."""
+    run.model.train()
+    rate = cosine(stage.rate, run.step, stage.steps, stage.warm_up)
+    if stage.minutes > 0:
+        rate = min(1.0, (run.step + 1) / stage.warm_up) * cosine(
+            stage.rate, round(1e6 * progress(run, stage)), 10**6, 0
+        )
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+    rough = progress(run, stage) < stage.rough_until
+    with torch.autocast(seen.device.type, torch.bfloat16, enabled=rough):
+        logits = run.model(seen.contiguous(memory_format=torch.channels_last))
+    parts = LOSSES[task](logits.float(), alpha, seen)
+    run.optimiser.zero_grad(set_to_none=True)
+    parts["loss"].backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 2.0)
+    run.optimiser.step()
+    run.step += 1
+    for name, value in parts.items():
+        run.sums[name] = run.sums.get(name, 0.0) + float(value.detach())
+    # Short at first: an average that reaches back to the first steps is no network at all.
+    follow(run.average, run.model, min(stage.average, (1 + run.step) / (10 + run.step)))
+
+
+def save(run: Run, file: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    state = {name: getattr(run, name).state_dict() for name in ("model", "average", "optimiser")}
+    save_state(state | {"step": run.step, "seconds": run.seconds, "sums": run.sums}, file)
+
+
+def restore(run: Run, file: Path, device: torch.device) -> None:
+    """Take a run back to where a checkpoint stood."""
+    state = load_state(file, device)
+    for name in ("model", "average", "optimiser"):
+        getattr(run, name).load_state_dict(state[name])
+    run.step, run.seconds, run.sums = int(state["step"]), float(state["seconds"]), dict(state["sums"])

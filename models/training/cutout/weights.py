@@ -1,0 +1,39 @@
+"""Weights to go on from: small, readable without running any code, kept in start/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+
+def keep(model: nn.Module, file: Path, step: int) -> None:
+    """Write a network's weights whole or not at all; matrices as fp16, normalisation and biases as they are.
+
+    Args:
+        model: mostly the running average.
+        file: a .safetensors file.
+        step: how many steps it was trained, for the file's metadata.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    state = {k: v.half() if v.ndim > 1 else v for k, v in model.state_dict().items()}
+    part = file.with_name(file.name + ".part")
+    save_file({k: v.contiguous().cpu() for k, v in state.items()}, part, {"steps": str(step)})
+    part.replace(file)
+
+
+def take(model: nn.Module, file: Path) -> None:
+    """Load what `keep` wrote.
+
+    Raises:
+        ValueError: the file is no such file, or of another network.
+    """
+    try:
+        state = {k: v.float() if v.dtype == torch.float16 else v for k, v in load_file(file).items()}
+        model.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{file} does not hold this network's weights: {reason}") from error

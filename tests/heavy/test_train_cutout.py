@@ -1,0 +1,203 @@
+"""The training of the cut-out's networks on a handful of pictures: it learns, goes on, exports, and keeps its word."""
+
+# ruff: noqa: E402  (what follows the check for torch needs it)
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training needs torch, which is not installed: pip install torch")
+for needed in ("onnx", "onnxruntime", "safetensors"):
+    pytest.importorskip(needed, reason=f"the training needs {needed}, which is not installed")
+
+import onnxruntime
+
+from models.training.common.runs import LOG, read_rows
+from models.training.cutout import train as training
+from models.training.cutout.__main__ import main
+from models.training.cutout.config import Data, Settings, Stage
+from models.training.cutout.examples import CHANNELS, Examples, held_out
+from models.training.cutout.export import NAMES, Exported, export
+from models.training.cutout.losses import LOSSES
+from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
+from models.training.cutout.shelf import Shelf
+from models.training.cutout.weights import keep, take
+
+CPU = torch.device("cpu")
+_STAGE = Stage(
+    sides=(64,), batch=4, steps=20, rate=1e-2, warm_up=3, average=0.8, pretrained=False, checkpoint_every=6,
+    validate_every=20,
+)  # fmt: skip
+SETTINGS = Settings(seed=3, data=Data(validation=8, held_out_kinds=("bar",)), coarse=_STAGE, refine=_STAGE)
+TASKS = ["coarse", "refine"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    file = Path(__file__).parents[1] / "models" / "jewel_sprites.py"
+    spec = importlib.util.spec_from_file_location("jewel_sprites", file)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules["jewel_sprites"] = made
+    spec.loader.exec_module(made)
+    place = tmp_path_factory.mktemp("sprites")
+    made.write_sheets(place, 4)  # eight pictures to train on, four held out
+    return place
+
+
+@pytest.fixture(scope="module")
+def shelves(folder):
+    return Shelf((folder,), SETTINGS.data, False), Shelf((folder,), SETTINGS.data, True)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def whole(request, shelves, tmp_path_factory):
+    place = tmp_path_factory.mktemp(request.param)
+    return request.param, training.train(request.param, SETTINGS, shelves, place, CPU, workers=0), place
+
+
+def _loss(task, model, pairs):
+    model.eval()
+    with torch.inference_mode():
+        return sum(float(LOSSES[task](model(seen), alpha, seen)["loss"]) for seen, alpha in pairs)
+
+
+def test_it_learns_in_twenty_steps_and_the_log_says_how(whole, shelves):
+    task, run, place = whole
+    pairs = held_out(task, SETTINGS, shelves[1])
+    begun = training.start(task, SETTINGS, CPU).model
+    # the coarse encoder has no statistics of its own to normalise by: without ImageNet it is slow to begin
+    assert _loss(task, run.model, pairs) < 0.95 * _loss(task, begun, pairs)
+    rows = read_rows(place / LOG)
+    assert [row["step"] for row in rows if "loss" in row] == [10, 20]
+    assert {"iou", "biou2", "mae", "mse"} <= set(rows[-1])
+
+
+def test_an_interrupted_run_ends_where_a_whole_one_does(whole, shelves, tmp_path, monkeypatch):
+    task, run, _ = whole
+    real, calls = training.step, []
+
+    def breaks(*given):
+        calls.append(1)
+        if len(calls) == 15:
+            raise KeyboardInterrupt
+        real(*given)
+
+    monkeypatch.setattr(training, "step", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(task, SETTINGS, shelves, tmp_path, CPU, workers=0)
+    monkeypatch.setattr(training, "step", real)
+    again = training.train(task, SETTINGS, shelves, tmp_path, CPU, workers=0)
+    assert again.step == 20
+    for one, two in zip(run.average.state_dict().values(), again.average.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_the_clock_ends_a_run(shelves, tmp_path):
+    stage = replace(_STAGE, steps=100_000, minutes=1e-6)
+    run = training.train("refine", replace(SETTINGS, refine=stage), shelves, tmp_path, CPU, workers=0)
+    assert run.step == 1
+    assert (tmp_path / training.CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
+    task, run, _ = whole
+    file = tmp_path / "net.onnx"
+    export(task, SETTINGS, run.average, file, half)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    entries = session.get_modelmeta().custom_metadata_map
+    planes = entries["channels"].split(",")
+    assert planes[3:] == list(CHANNELS[task][1:])
+    x = np.random.default_rng(1).random((1, len(planes), 96, 160), np.float32)  # another size than it was exported at
+    with torch.inference_mode():
+        wanted = Exported(task, run.average.eval())(torch.from_numpy(x)).numpy()
+    (found,) = session.run([NAMES[task][1]], {NAMES[task][0]: x})
+    np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 1e-4)
+    assert entries["license"] == ("Apache-2.0" if task == "coarse" else "CC0-1.0")
+    if half:
+        export(task, SETTINGS, run.average, tmp_path / "full.onnx")
+        assert file.stat().st_size < 0.65 * (tmp_path / "full.onnx").stat().st_size
+
+
+def test_ablations_see_nothing_and_the_graph_says_so(shelves, tmp_path):
+    stage = replace(_STAGE, solar=False, prob=False)
+    blind = replace(SETTINGS, refine=stage)
+    seen, _ = Examples("refine", blind, shelves[0], 3, 0, 1)[0]
+    np.testing.assert_array_equal(seen[3], 0)
+    np.testing.assert_array_equal(seen[4:], 0.5)
+    export("refine", blind, Refiner(), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+    neutral = session.get_modelmeta().custom_metadata_map["neutral"].split(",")
+    assert neutral == list(CHANNELS["refine"][1:])
+
+
+def test_weights_are_kept_small_and_can_be_gone_on_from(whole, shelves, tmp_path):
+    task, run, _ = whole
+    file = tmp_path / "start.safetensors"
+    keep(run.average, file, run.step)
+    begun = training.start(task, SETTINGS, CPU, file)
+    pairs = held_out(task, SETTINGS, shelves[1])
+    assert _loss(task, begun.model, pairs) == pytest.approx(_loss(task, run.average, pairs), rel=0.02)
+    with pytest.raises(ValueError, match="does not hold this network's weights"):
+        take(Refiner() if task == "coarse" else training.start("coarse", SETTINGS, CPU).model, file)
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="does not hold this network's weights"):
+        take(begun.model, file)
+
+
+def test_a_tile_says_what_the_whole_picture_says_where_it_sees_enough():
+    torch.manual_seed(1)
+    model, far = Refiner().eval(), -(-reach() // 16) * 16
+    x = torch.rand(1, 8, 64, 2 * far + 64)
+    other = x.clone()
+    other[..., far + 32 + reach() :] = torch.rand_like(other[..., far + 32 + reach() :])
+    with torch.inference_mode():
+        one, two, tile = alpha_of(model(x)), alpha_of(model(other)), alpha_of(model(x[..., 16:]))
+    at = far + 32
+    torch.testing.assert_close(one[..., :at], two[..., :at])
+    assert not torch.equal(one, two)
+    torch.testing.assert_close(one[..., 16 + far :], tile[..., far:], atol=1e-5, rtol=1e-4)
+
+
+def test_colours_place_a_pixel_between_object_and_background():
+    alpha = torch.zeros(1, 1, 64, 64)
+    alpha[..., 16:48, 16:48] = 1
+    alpha[..., 16:48, 47] = 0.3
+    object_, ground = (torch.tensor(c).view(1, 3, 1, 1) for c in ((0.95, 0.93, 0.90), (0.97, 0.97, 0.97)))
+    prob = torch.nn.functional.avg_pool2d(alpha, 7, 1, 3)  # a coarse answer: soft, and of no use at the edge
+    x = torch.cat([alpha * object_ + (1 - alpha) * ground, torch.zeros(1, 4, 64, 64), prob], 1)
+    told = by_colour(x)
+    assert told.shape == (1, 4, 64, 64)
+    found = told[:, :1] + 0.5
+    assert float((found - alpha).abs()[..., 20:44, 40:52].max()) < 0.25
+    assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.4
+    assert float(by_colour(torch.full((1, 8, 32, 32), 0.5)).abs().max()) < 1e-3  # nothing to tell apart
+
+
+def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
+    config = tmp_path / "small.toml"
+    config.write_text(
+        'seed = 3\n[data]\nheld_out_kinds = ["bar"]\nvalidation = 4\n'
+        "[refine]\nsides = [64]\nbatch = 2\nsteps = 2\nvalidate_every = 2\ncheckpoint_every = 1\n"
+    )
+    given = ["refine", "--config", str(config)]
+    run = str(tmp_path / "run")
+    assert main(["train", *given, "--data", str(folder), "-o", run, "--device", "cpu", "--workers", "0"]) == 0
+    assert main(["export", *given, "--run", run, "-o", str(tmp_path / "net.onnx"), "--half"]) == 0
+    assert main(["keep", *given, "--run", run, "-o", str(tmp_path / "start.safetensors")]) == 0
+    assert main(["evaluate", *given, "--run", run, "--data", str(folder), "--device", "cpu"]) == 0
+    assert '"biou2"' in capsys.readouterr().out
+    assert {"sheet.png", "log.png", LOG, "checkpoint.pt"} <= {file.name for file in Path(run).iterdir()}
+    assert main(["export", *given, "--run", str(tmp_path / "none"), "-o", str(tmp_path / "no.onnx")]) == 1
+    assert "the verb train makes it" in capsys.readouterr().err
