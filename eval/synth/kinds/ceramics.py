@@ -143,8 +143,16 @@ def mug(rng: Rng) -> list[Part]:
     h = float(rng.uniform(6, 11))
     shape = line([(0.95 * r, 0), (r, 0.4), (r, 0.5 * h), (r * float(rng.uniform(0.95, 1.1)), h)])
     parts = [Part(shapes.vessel(shape, 0.32, 0.5), material)]
-    ear = np.array([[0.98 * r, 0, 0.85 * h], [1.5 * r, 0, 0.86 * h], [1.75 * r, 0, 0.5 * h], [1.4 * r, 0, 0.18 * h]])
-    ear = np.vstack([ear, [[0.98 * r, 0, 0.2 * h]]])
+    ear = np.array(
+        [
+            [r - 0.1, 0, 0.85 * h],
+            [1.12 * r, 0, 0.85 * h],
+            [1.5 * r, 0, 0.86 * h],
+            [1.75 * r, 0, 0.5 * h],
+            [1.4 * r, 0, 0.18 * h],
+        ]
+    )
+    ear = np.vstack([ear, [[1.12 * r, 0, 0.18 * h], [r - 0.1, 0, 0.18 * h]]])
     parts.append(Part(tube(p.smooth(ear, 80), float(rng.uniform(0.3, 0.5)), sides=20), material))
     if rng.random() < 0.4:
         ring = tube(circle(float(shape[-1, 0]) - 0.16, 160, h + 0.1), 0.2, closed=True, sides=14)
