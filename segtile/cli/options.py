@@ -40,13 +40,9 @@ class Bits(StrEnum):
 Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Pictures, or folders of them.")]
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")]
 OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results; it is made.")]
-Coarse = Annotated[
-    str, typer.Option(help="Look at the whole picture: auto, studio, net, a catalogue name, or a network (.onnx).")
-]
-AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run the --coarse network as rembg does, for comparison.")]
-Refine = Annotated[
-    str, typer.Option(help="Look at each tile: auto, net, matting, none, a catalogue name, or a network (.onnx).")
-]
+Coarse = Annotated[str, typer.Option(help="Look at the whole: auto, studio, net, a model, FILE.onnx.")]
+AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run --coarse as rembg does, to compare.")]
+Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, net, none, a model, FILE.onnx.")]
 SecondLook = Annotated[bool, typer.Option("--second-look", help="Show networks the solar view of a tile too.")]
 SolarEdges = Annotated[bool, typer.Option("--solar-edges", help="Draw networks' contours to edges that solar shows.")]
 Device = Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N, tensorrt.")]
