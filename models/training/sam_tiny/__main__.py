@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         import torch
 
-        from models.training.detector.library import load_sprites, sheets_in
+        from models.training.common.sprites import load_sprites, sheets_in
         from models.training.sam_tiny.train import save, train
 
         torch.set_num_threads(given.threads)

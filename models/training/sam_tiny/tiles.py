@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.detector.backdrop import backdrop
+from models.training.common.backdrop import backdrop
+from models.training.common.sprites import Sprite, turned
 from models.training.detector.compose import photograph
-from models.training.detector.library import Sprite, turned
 from segtile.backends.promptable import Prompt
 from segtile.backends.squares import place
 from segtile.coarse.band import label_objects, make_band

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.training.detector.library import Sprite
+from models.training.common.sprites import Sprite
 from models.training.sam_tiny.config import Settings
 from models.training.sam_tiny.tiles import Example, example, thinned
 from segtile.backends.sam_checkpoint import PIXEL_MEAN, PIXEL_STD, new_sam
