@@ -123,7 +123,7 @@ def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
     with torch.inference_mode():
         wanted = Exported(task, run.average.eval())(torch.from_numpy(x)).numpy()
     (found,) = session.run([NAMES[task][1]], {NAMES[task][0]: x})
-    np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 1e-4)
+    np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 1e-3)
     assert entries["license"] == ("Apache-2.0" if task == "coarse" else "CC0-1.0")
     if half:
         export(task, SETTINGS, run.average, tmp_path / "full.onnx")
@@ -181,7 +181,7 @@ def test_colours_place_a_pixel_between_object_and_background():
     assert told.shape == (1, 4, 64, 64)
     found = told[:, :1] + 0.5
     assert float((found - alpha).abs()[..., 20:44, 40:52].max()) < 0.25
-    assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.4
+    assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.35
     assert float(by_colour(torch.full((1, 8, 32, 32), 0.5)).abs().max()) < 1e-3  # nothing to tell apart
 
 

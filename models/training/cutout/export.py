@@ -15,7 +15,7 @@ from models.training.cutout.config import Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
-LONG_SIDE = 640  # of a whole picture, where the coarse network's validation is best
+LONG_SIDE = 512  # of a whole picture; larger ones show objects larger than it was trained on
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
