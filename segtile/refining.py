@@ -9,13 +9,20 @@ import numpy as np
 
 from segtile.merge import AlphaStore
 from segtile.refine import Refiner, make_input
-from segtile.solar import measure_noise
-from segtile.solar.channels import needs_background
+from segtile.solar import adapt, measure_noise
+from segtile.solar.channels import needs_background, needs_curve
 from segtile.types import BoolArray, CoarseMap, Grid, Progress, Raster, Tile, TileInput, TilePatch
 
 
 def input_maker(raster: Raster, found: CoarseMap, channels: tuple[str, ...]) -> Callable[[Tile], TileInput]:
-    """What a refiner gets to see of a tile; the picture's noise is measured once, if a channel needs it."""
+    """What a refiner gets to see of a tile; the picture's noise or its curve is found once, if a channel needs it.
+
+    Raises:
+        BadInput: a channel is taken through the picture's own curve, and the coarse pass found no background for one.
+    """
+    if needs_curve(channels):
+        curve = adapt(raster, found)
+        return lambda tile: make_input(raster, found, tile, channels, curve=curve)
     sigma = None
     if needs_background(channels) and found.background is not None:
         sigma = measure_noise(raster, found, certain_background(found))[1]

@@ -7,7 +7,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from segtile.solar import LUMA, luma_of, network_channels
+from segtile.errors import BadInput
+from segtile.solar import LUMA, AdaptiveCurve, luma_of, network_channels
+from segtile.solar.channels import curve_channels, needs_curve
 from segtile.types import Array, Box, CoarseMap, FloatArray, Tile, TileInput
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
@@ -27,6 +29,7 @@ def make_input(
     tile: Tile,
     channels: tuple[str, ...] = (),
     sigma: float | None = None,
+    curve: AdaptiveCurve | None = None,
 ) -> TileInput:
     """Read one tile of the picture and lay the coarse map over it.
 
@@ -41,13 +44,14 @@ def make_input(
         channels: solar channels to add, by name; see `segtile.solar.channels`.
         sigma: noise of the picture's own pixels in luma, as channels around the background need it; None takes what
             the coarse pass carried over from its preview.
+        curve: the picture's own, where a channel is taken through it; such channels come without others.
 
     Returns:
         The refiner's input over `tile.read`.
 
     Raises:
         ReadError: the picture cannot be read there.
-        BadInput: a channel is unknown.
+        BadInput: a channel is unknown, or needs the curve that is not given.
     """
     rgb = _as_float(raster.window(tile.read))
     rows, cols = coarse.cells(tile.read)
@@ -60,7 +64,13 @@ def make_input(
     if coarse.background is not None:
         background = upsample(coarse.background.tone, coarse, tile.read)
         noise = np.asarray(coarse.background.noise, np.float32)
-    extra = _solar(channels, rgb, background, noise, sigma) if channels else None
+    extra = None
+    if needs_curve(channels):
+        if curve is None:
+            raise BadInput(f"the channel {channels[0]!r} is taken through the picture's own curve, and none was given")
+        extra = curve_channels(rgb, upsample(curve.tone, coarse, tile.read), curve, channels)
+    elif channels:
+        extra = _solar(channels, rgb, background, noise, sigma)
     return TileInput(
         tile=tile,
         rgb=rgb,
@@ -86,7 +96,7 @@ def _solar(
     if background is None or noise is None:
         return network_channels(rgb, None, names=channels)
     carried = float(np.sqrt(np.square(LUMA * noise).sum()))
-    return network_channels(rgb, luma_of(background), carried if sigma is None else sigma, channels, background)
+    return network_channels(rgb, luma_of(background), carried if sigma is None else sigma, channels)
 
 
 def upsample(values: FloatArray, coarse: CoarseMap, box: Box) -> FloatArray:

@@ -12,8 +12,8 @@ from segtile.refine.answers import LEAST_AGREEMENT, certain_of, choose, fuse, ne
 from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.matting import MattingRefiner
 from segtile.refine.prompts import ObjectPrompt, labels_of, object_prompts, to_network
-from segtile.refine.snap import EDGE_CHANNELS, snap
-from segtile.solar.channels import VIEW_CHANNELS
+from segtile.refine.snap import snap
+from segtile.solar.channels import EDGE_CHANNELS, VIEW_CHANNELS
 from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
 
 _JUST_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))

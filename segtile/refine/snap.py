@@ -11,12 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from segtile.refine.system import solve
-from segtile.solar import SOLAR_CHANNELS
 from segtile.types import Array, BoolArray, FloatArray
-
-#: The channels that edges are looked for in, besides the picture: the adaptive curve at three phases. An edge is there
-#: in all of them; the lines at which a curve folds lie elsewhere in each.
-EDGE_CHANNELS: tuple[str, ...] = SOLAR_CHANNELS[1:]
 
 _SIGMA = 0.8  # px
 # Change per px at which walking costs e times as much. The curve's straight part spans at least six sigmas of noise to
@@ -31,7 +26,8 @@ def snap(rgb: FloatArray, phases: FloatArray, belief: FloatArray, strip: BoolArr
 
     Args:
         rgb: (h, w, 3) float32 sRGB-encoded in [0, 1].
-        phases: (h, w, k) float32, the channels `EDGE_CHANNELS`.
+        phases: (h, w, k) float32, `segtile.solar.channels.EDGE_CHANNELS`: an edge is there in all of them, the lines at
+            which a curve folds lie elsewhere in each.
         belief: (h, w) float32 in [0, 1], what a network says.
         strip: (h, w) bool, where it is in doubt; elsewhere it stands.
 

@@ -123,7 +123,8 @@ def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
     with torch.inference_mode():
         wanted = Exported(task, run.average.eval())(torch.from_numpy(x)).numpy()
     (found,) = session.run([NAMES[task][1]], {NAMES[task][0]: x})
-    np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 1e-3)
+    # sums come in another order: an eighth of a code value of 8 bits
+    np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 0.125 / 255)
     assert entries["license"] == ("Apache-2.0" if task == "coarse" else "CC0-1.0")
     if half:
         export(task, SETTINGS, run.average, tmp_path / "full.onnx")
@@ -175,13 +176,13 @@ def test_colours_place_a_pixel_between_object_and_background():
     alpha[..., 16:48, 16:48] = 1
     alpha[..., 16:48, 47] = 0.3
     object_, ground = (torch.tensor(c).view(1, 3, 1, 1) for c in ((0.95, 0.93, 0.90), (0.97, 0.97, 0.97)))
-    prob = torch.nn.functional.avg_pool2d(alpha, 7, 1, 3)  # a coarse answer: soft, and of no use at the edge
+    prob = torch.nn.functional.avg_pool2d(alpha, 9, 1, 4)  # a coarse answer: soft, and of no use at the edge
     x = torch.cat([alpha * object_ + (1 - alpha) * ground, torch.zeros(1, 4, 64, 64), prob], 1)
     told = by_colour(x)
     assert told.shape == (1, 4, 64, 64)
     found = told[:, :1] + 0.5
     assert float((found - alpha).abs()[..., 20:44, 40:52].max()) < 0.25
-    assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.35
+    assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.4
     assert float(by_colour(torch.full((1, 8, 32, 32), 0.5)).abs().max()) < 1e-3  # nothing to tell apart
 
 

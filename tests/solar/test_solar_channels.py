@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 
 from segtile.errors import BadInput
-from segtile.solar import NEUTRAL, SOLAR_CHANNELS, AdaptiveCurve, fold, network_channels
-from segtile.solar.channels import LEAST_SIGMA, MOST_SIGMA, SIGNED_RANGE, needs_background
+from segtile.solar import NEUTRAL, SOLAR_CHANNELS, AdaptiveCurve, fold, luma_of, network_channels
+from segtile.solar.channels import (
+    EDGE_CHANNELS,
+    LEAST_SIGMA,
+    MOST_SIGMA,
+    SIGNED_RANGE,
+    VIEW_CHANNELS,
+    curve_channels,
+    needs_background,
+    needs_curve,
+)
 
 
 def greys(count: int = 4097) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,3 +84,23 @@ def test_fixed_curves_need_no_background():
 def test_refusals(tone, sigma, names, text):
     with pytest.raises(BadInput, match=text):
         network_channels(np.zeros((4, 4, 3), np.float32), tone, sigma, names)
+
+
+def test_a_pictures_own_curve_shows_its_colours_and_its_luma_at_three_phases():
+    rng = np.random.default_rng(3)
+    rgb, tone = rng.random((20, 30, 3), np.float32), np.full((20, 30, 3), (0.9, 0.88, 0.86), np.float32)
+    curve = AdaptiveCurve(tone, np.full(3, 0.002, np.float32), 0.002, 0.02, 0.03, 0.04)
+    names = (*EDGE_CHANNELS, *VIEW_CHANNELS)
+    shown = curve_channels(rgb, tone, curve, names)
+    assert shown.dtype == np.float32
+    assert shown.min() >= 0
+    assert shown.max() <= 1
+    np.testing.assert_array_equal(shown[5:9, 4:7], curve_channels(rgb[5:9, 4:7], tone[5:9, 4:7], curve, names))
+    for k in range(3):
+        np.testing.assert_allclose(shown[..., k], curve.fold(luma_of(rgb) - luma_of(tone), k / 3), atol=1e-6)
+        np.testing.assert_allclose(shown[..., 3 + k], curve.fold(rgb[..., k] - tone[..., k]), atol=1e-6)
+    np.testing.assert_allclose(curve_channels(tone, tone, curve, names), 0.5, atol=1e-6)
+    assert needs_curve(names)
+    assert not needs_curve(SOLAR_CHANNELS)
+    with pytest.raises(BadInput, match="adaptive"):
+        curve_channels(rgb, tone, curve, ("adaptive",))
