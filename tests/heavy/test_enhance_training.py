@@ -21,6 +21,8 @@ from models.training.enhance.model import Enhancer, Exported, reach
 from models.training.enhance.pictures import pair, source
 from models.training.enhance.plot import plot
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 NETWORK = Network(channels=8, dilations=(1, 2))
 SETTINGS = Settings(
     seed=5,
@@ -47,14 +49,6 @@ def drawing(number):
         cv2.circle(picture, a, int(rng.integers(4, 30)), colour, -1, cv2.LINE_AA)
         cv2.line(picture, a, b, colour, int(rng.integers(1, 6)), cv2.LINE_AA)
     return picture.round().astype(np.uint8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module", autouse=True)

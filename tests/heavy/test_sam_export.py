@@ -13,25 +13,15 @@ pytest.importorskip("segment_anything", reason="the export needs segment_anythin
 onnx = pytest.importorskip("onnx", reason="the export needs onnx")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segtile[cpu]")
 
+from small_sam import SMALL  # noqa: E402
+
 from segtile.backends.sam_checkpoint import VIT_B, load_sam, new_sam, shape_of  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, SOURCE_KEY, WEIGHTS, export_sam  # noqa: E402
 from segtile.backends.torch_weights import read_tensors  # noqa: E402
 from segtile.catalog.content import digest  # noqa: E402
 from segtile.errors import ModelError, ReadError, WouldOverwrite  # noqa: E402
 
-SMALL = dataclasses.replace(
-    VIT_B,
-    image_size=128,
-    width=48,
-    depth=3,
-    heads=3,
-    mlp_width=96,
-    window=5,
-    global_blocks=(1,),
-    channels=32,
-    decoder_mlp=64,
-    score_width=32,
-)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Payload:
@@ -42,14 +32,6 @@ class Payload:
 
     def __reduce__(self):
         return open, (str(self.target), "w")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

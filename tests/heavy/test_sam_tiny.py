@@ -31,6 +31,8 @@ from segtile.recipe import build_recipe  # noqa: E402
 from segtile.refine import get_refiner, make_input, registry  # noqa: E402
 from segtile.refine.prompts import object_prompts, to_network  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 #: Made by: python -m models.training.sam_tiny
 CHECKPOINT = Path(__file__).with_name("sam_tiny.pth")
 
@@ -42,14 +44,6 @@ def write_sheets(folder, count):
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     made.write_sheets(folder, count)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -13,29 +13,20 @@ pytest.importorskip("segment_anything", reason="a checkpoint needs segment_anyth
 pytest.importorskip("onnx", reason="the export needs onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segtile[cpu]")
 
+from small_sam import SMALL  # noqa: E402
+
 from segtile.backends import open_promptable as opening  # noqa: E402
 from segtile.backends.open_promptable import export_folder, open_promptable  # noqa: E402
 from segtile.backends.promptable import Prompt, Promptable  # noqa: E402
-from segtile.backends.sam_checkpoint import VIT_B, load_sam, new_sam  # noqa: E402
+from segtile.backends.sam_checkpoint import load_sam, new_sam  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, export_sam  # noqa: E402
 from segtile.backends.sam_onnx import OnnxPromptable  # noqa: E402
 from segtile.backends.sam_torch import TorchSam  # noqa: E402
 from segtile.catalog import load_card, weights_folder  # noqa: E402
 from segtile.errors import BackendMissing, BadInput, ModelError  # noqa: E402
 
-SMALL = dataclasses.replace(
-    VIT_B,
-    image_size=128,
-    width=48,
-    depth=3,
-    heads=3,
-    mlp_width=96,
-    window=5,
-    global_blocks=(1,),
-    channels=32,
-    decoder_mlp=64,
-    score_width=32,
-)
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPTS = {
     "point": Prompt(np.array([[40.0, 30.0]], np.float32), np.array([True])),
     "box": Prompt(box=(10.0, 12.0, 70.5, 60.0)),
@@ -49,14 +40,6 @@ PROMPTS = {
         np.random.default_rng(1).normal(0, 6, (32, 32)).astype(np.float32),
     ),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reac
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.weights import keep, take
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 _STAGE = Stage(
     sides=(64,), batch=4, steps=20, rate=1e-2, warm_up=3, average=0.8, pretrained=False, checkpoint_every=6,
@@ -33,14 +35,6 @@ _STAGE = Stage(
 )  # fmt: skip
 SETTINGS = Settings(seed=3, data=Data(validation=8, held_out_kinds=("bar",)), coarse=_STAGE, refine=_STAGE)
 TASKS = ["coarse", "refine"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

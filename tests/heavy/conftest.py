@@ -1,0 +1,18 @@
+"""What the tests of heavy networks share."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # small_sam
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Torch on one thread: small networks are faster so, and sums come in one order."""
+    torch = pytest.importorskip("torch", reason="torch is not installed: pip install segtile[torch]")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
