@@ -6,8 +6,9 @@ its smallest value is 0 and its largest 1 (unless it is constant), and the truth
 
 The figures are sums over few classes of pixels, so one pass over strips of the box gathers all of them; pixels outside
 the box are known (0 in both) and only counted. Agreement with PySODMetrics 1.6.2 is tested to 1e-9 on 8 bits, but for
-two cases: a picture of one pixel (its E-measure divides by nearly 0; here by 1), and a quadrant of the S-measure over
-which prediction and truth are both constant, where its rounding decides between alike and not; here they are alike.
+three cases: a picture of one pixel (its E-measure divides by nearly 0; here by 1); a quadrant of the S-measure over
+which prediction and truth are both constant, where its rounding decides between alike and not (here they are alike);
+and pixels at exactly twice the mean, where the rounding of the mean decides (here the E-measure takes them).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from segtile.types import BoolArray, Box
 Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.spacing(1))
+_TIE = 1e-12  # of the adaptive threshold: more than a mean's rounding, much less than a level of 16 bits
 _TILE = 1024
 _BETA2 = 0.3  # of max F
 _REACH = 3  # of weighted F's 7 x 7 window
@@ -215,7 +217,7 @@ def e_mean(pair: Pair) -> float:
 def e_adaptive(pair: Pair) -> float:
     """Enhanced-alignment measure at twice the stretched prediction's mean, at most 1. Source: as `e_max`."""
     s = _sums(pair)
-    threshold = min(1.0, 2 * float(s.total.sum()) / s.pixels)
+    threshold = min(1.0, 2 * float(s.total.sum()) / s.pixels) * (1 - _TIE)
     low, high = _range(pair)
     hit = wrong = 0
     for part in tiles(pair.box, _TILE):
