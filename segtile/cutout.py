@@ -6,7 +6,7 @@ alpha. `cutout` reads in that order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from segtile._callable import make_callable
@@ -20,7 +20,7 @@ from segtile.raster.preview import preview_size
 from segtile.recipe import Recipe, build_recipe
 from segtile.refine import Refiner, get_refiner
 from segtile.refining import input_maker, refine_tiles
-from segtile.resources import Clock, peak_rss_mb, usable_threads
+from segtile.resources import Clock, memory_for, peak_rss_mb, usable_threads
 from segtile.result import Cutout
 from segtile.types import (
     Array,
@@ -165,8 +165,7 @@ def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
     asked, device = recipe.coarse, recipe.limits.device
     if asked.as_rembg:
         on_progress(0, 1, "coarse")
-        size = preview_size(raster.info.width, raster.info.height, asked.long_side)
-        found = look_as_rembg(raster, size, asked.name, device)
+        found = _as_rembg(raster, recipe)
     else:
         on_progress(0, 1, "read")
         preview = raster.preview(asked.long_side)
@@ -175,6 +174,21 @@ def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
         found = look(preview, raster.info.frame, asked.name, device)
     on_progress(1, 1, "coarse")
     return found
+
+
+def _as_rembg(raster: Raster, recipe: Recipe) -> CoarseMap:
+    """Rembg enlarges its network's answer to the picture's own size at once, and so does this where memory allows."""
+    asked, whole = recipe.coarse, raster.info.frame
+    need, notes = memory_for(whole.area), ()
+    size = (whole.width, whole.height)
+    if need > recipe.limits.memory_mb:
+        size = preview_size(whole.width, whole.height, asked.long_side)
+        notes = (
+            f"rembg's mask was made at {size[0]} x {size[1]} px and enlarged from there, which changes it by a few "
+            f"values of 255 along edges: one of the picture's own size needs limits.memory_mb = {need}",
+        )
+    found = look_as_rembg(raster, size, asked.name, recipe.limits.device)
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _plan(found: CoarseMap, recipe: Recipe, refiner: Refiner, on_progress: Progress) -> tuple[Grid, GridStats]:

@@ -16,6 +16,13 @@ from segtile.types import Grid
 _BASE_BYTES = 360 * 2**20
 # ... and the coarse pass's maps, per cell of a map of at most 2048 x 2048.
 _BYTES_PER_CELL = 60
+# Left for tiles where a map takes what it can get.
+_TILES_BYTES = 160 * 2**20
+
+
+def memory_for(cells: int) -> int:
+    """MB of resident memory that a run with a coarse map of so many cells needs at least, its tiles included."""
+    return -(-(_BASE_BYTES + _TILES_BYTES + cells * _BYTES_PER_CELL) // 2**20)
 
 
 def usable_threads(grid: Grid, bytes_per_px: int, cells: int, limit_mb: int, wanted: int = 0) -> int:

@@ -74,7 +74,7 @@ def shrink(raster: Raster, size: tuple[int, int]) -> Codes:
 
     One of more than `_WHOLE` px is never in memory whole: its rows are filtered strip by strip, then its columns.
     Pillow does the same, but newer versions take columns first where that is less work, and round between: a
-    value may be off by one code then.
+    value may be off by one code then (by two where a side grows, which none does of a picture that large).
     """
     frame = raster.info.frame
     rows = max(1, _STRIP // frame.width)

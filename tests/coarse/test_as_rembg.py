@@ -119,7 +119,7 @@ def picture_of(height, width, seed=0, dtype=np.uint8):
 
 @settings(max_examples=15)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 40), st.integers(1, 40), st.integers(1, 5))
-def test_shrinking_is_pillows_resize_and_by_strips_to_one_code(height, width, to_width, to_height, rows):
+def test_shrinking_is_pillows_resize_and_by_strips_nearly(height, width, to_width, to_height, rows):
     from segtile.coarse import rembg
 
     pixels = picture_of(height, width)
@@ -128,7 +128,9 @@ def test_shrinking_is_pillows_resize_and_by_strips_to_one_code(height, width, to
         patch.setattr(rembg, "_STRIP", rows * width)
         np.testing.assert_array_equal(shrink(raster, (to_width, to_height)), wanted)
         patch.setattr(rembg, "_WHOLE", 0)
-        assert apart(shrink(raster, (to_width, to_height)), wanted) <= 1
+        much = 4 * to_width <= width and 4 * to_height <= height  # as all that is larger than _WHOLE is shrunk
+        # rows first or columns first: each rounds twice, and enlarged by Lanczos half a code can become 0.63
+        assert apart(shrink(raster, (to_width, to_height)), wanted) <= (1 if much else 2)
 
 
 @pytest.fixture
@@ -149,6 +151,20 @@ def test_u2netp_gives_rembgs_mask(u2netp, photo, turned):
         assert cut.result.coarse == "u2netp as rembg"
         assert apart(cut.alpha, wanted) <= 1
     assert wanted.std() > 50
+
+
+def test_a_large_picture_gets_rembgs_mask_where_memory_allows_and_is_told_where_not(u2netp, data_samples):
+    with Image.open(data_samples / "ring.jpg") as picture:
+        image = picture.resize((2600, 1950))
+    wanted = recipe_of_rembg(image, u2netp, 320, *IMAGENET)
+    asked = {"coarse": {"name": "u2netp", "as_rembg": True}, "refine": {"name": "none"}}
+    with segtile.cutout(image, recipe=build_recipe(**asked)) as cut:
+        assert apart(cut.alpha, wanted) <= 1
+        assert not cut.result.warnings
+    with segtile.cutout(image, recipe=build_recipe(**asked, limits={"memory_mb": 750})) as cut:
+        assert 1 < apart(cut.alpha, wanted) < 20
+        assert "2048 x 1536 px" in cut.result.warnings[0]
+        assert "limits.memory_mb = 811" in cut.result.warnings[0]
 
 
 def test_isnet_gives_rembgs_mask(isnet, photo):

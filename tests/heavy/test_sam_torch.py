@@ -58,7 +58,7 @@ def card(tmp_path, monkeypatch):
     monkeypatch.setenv("SEGTILE_HOME", str(tmp_path / "home"))
     weights_folder().mkdir(parents=True)
     base = load_card("sam-vit-b")
-    file = dataclasses.replace(base.files[0], name="small.pth")
+    file = dataclasses.replace(base.files[0], name="small.pth", sha256="", bytes=None)
     return dataclasses.replace(base, id="sam-small", files=(file,), size=(128, 128))
 
 
