@@ -24,7 +24,7 @@ def table(cards: list[ModelCard]) -> str:
                 if card.bytes < 1e7
                 else f"{card.bytes / 1e6:.0f}"
             )
-            hashed = "published" if all(file.pinned for file in card.files) else "as first seen"
+            hashed = "pinned" if all(file.pinned for file in card.files) else "as first seen"
             cells = [f"`{card.id}`", looks, size, card.weights_licence, _BUSINESS[card.commercial], hashed, card.data]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
