@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from segtile.backends.alpha_graph import AlphaGraph
-from segtile.coarse.ground import frame_noise, see_background
-from segtile.coarse.network import map_of
+from segtile.coarse.ground import Seen, frame_noise, see_background
+from segtile.coarse.network import map_of, sigmoid
 from segtile.raster.preview import preview_size
 from segtile.solar import luma_of, network_channels
 from segtile.types import Background, Box, CoarseMap, FloatArray
@@ -19,6 +19,9 @@ from segtile.types import Background, Box, CoarseMap, FloatArray
 #: Share of a picture that the network may leave open (probability 0.1 to 0.9). Of rendered scenes for validation it
 #: leaves 1 to 30 %, of studio photographs by others 2 to 9 %, of land from the air 17 to 48 %, of noise 90 %.
 UNLIKE = 0.25
+
+_NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
+_LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
 
 def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", device: str = "auto") -> CoarseMap:
@@ -32,7 +35,7 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
         device: see `OnnxModel`.
 
     Returns:
-        A map of the size that the network was trained for, or of the preview's where that is smaller; with the
+        A map of the size of the network's closest look, or of the preview's where that is smaller; with the
         background around which the solar channels were taken, where one was found.
 
     Raises:
@@ -41,16 +44,50 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
     """
     graph = _load(path, device)
     height, width = preview.shape[:2]
-    size = preview_size(width, height, graph.long_side)
-    small = preview if size == (width, height) else _smaller(preview, size)
+    small = _smaller(preview, preview_size(width, height, graph.long_side))
+    prob, seen = _ask(graph, small)
+    nearer = _smaller(preview, preview_size(width, height, graph.close_side)) if graph.close_side else small
+    if nearer.shape[0] > small.shape[0]:
+        close, seen = _ask(graph, nearer)
+        prob, small = both_looks(prob, close), nearer
+    background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
+    notes = _notes(prob)
+    return replace(map_of(prob, small, frame, 1.0, name, background), notes=notes)
+
+
+def both_looks(far: FloatArray, close: FloatArray) -> FloatArray:
+    """What two looks at one picture say together.
+
+    From afar a network sees what belongs together, from close by where exactly it ends. So the look from afar counts
+    where it is sure of a whole neighbourhood, the other one elsewhere: their log odds are weighed by that.
+
+    Args:
+        far: (h, w) float32 in [0, 1].
+        close: (H, W) float32 in [0, 1], of the same picture, larger.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    size = close.shape[1], close.shape[0]
+    around = cv2.resize(cv2.GaussianBlur(far, (0, 0), _NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
+    sure = np.abs(2.0 * around - 1.0)
+    enlarged = cv2.resize(far, size, interpolation=cv2.INTER_LINEAR)
+    odds = sure * _log_odds(enlarged) + (1.0 - sure) * _log_odds(close)
+    return np.asarray(sigmoid(odds), np.float32)
+
+
+def _log_odds(prob: FloatArray) -> FloatArray:
+    held = np.clip(prob, _LEAST, 1.0 - _LEAST)
+    return np.asarray(np.log(held / (1.0 - held)), np.float32)
+
+
+def _ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+    """The network's answer for a picture of a size that it knows, and the background that was found in it."""
     seen = see_background(small)
     tone = None if seen is None or graph.neutral else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)
     planes = np.concatenate([small, solar], axis=2).transpose(2, 0, 1)
-    prob = graph.run(np.ascontiguousarray(planes))
-    background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
-    notes = _notes(prob)
-    return replace(map_of(prob, small, frame, 1.0, name, background), notes=notes)
+    return graph.run(np.ascontiguousarray(planes)), seen
 
 
 def _notes(prob: FloatArray) -> tuple[str, ...]:
@@ -65,6 +102,8 @@ def _notes(prob: FloatArray) -> tuple[str, ...]:
 
 
 def _smaller(preview: FloatArray, size: tuple[int, int]) -> FloatArray:
+    if size == (preview.shape[1], preview.shape[0]):
+        return preview
     return np.asarray(cv2.resize(preview, size, interpolation=cv2.INTER_AREA), np.float32)
 
 

@@ -8,6 +8,7 @@ from net_graphs import write_graph
 import segtile
 from segtile.coarse import look
 from segtile.coarse.ground import see_background
+from segtile.coarse.net import both_looks
 from segtile.errors import ModelError
 from segtile.raster import open_raster
 from segtile.recipe import build_recipe
@@ -37,6 +38,30 @@ def test_it_finds_the_ring_and_passes_the_background_on(ring_scene, weights):
     assert found.background is not None
     tone = cv2.resize(found.background.tone, (900, 700))
     assert np.abs(tone - picture / 255)[alpha == 0].mean() < 0.005
+
+
+def test_a_second_look_from_closer_by_gives_a_finer_map_of_the_same(ring_scene, weights, tmp_path):
+    picture, alpha = ring_scene
+    preview, frame = open_raster(picture).preview(2048), Box.frame(900, 700)
+    closer = write_graph(tmp_path / "c.onnx", kind="coarse", metadata={"long_side": "300", "close_side": "800"})
+    once, twice = look(preview, frame, str(weights[0])), look(preview, frame, str(closer))
+    assert twice.prob.shape == (622, 800)
+    assert twice.background.tone.shape == (622, 800, 3)
+    off = [np.abs(cv2.resize(found.prob, (900, 700)) - alpha).mean() for found in (once, twice)]
+    assert off[1] < 0.6 * off[0]
+    small = look(cv2.resize(preview, (280, 218)), Box.frame(280, 218), str(closer))
+    assert small.prob.shape == (218, 280), "nothing is gained by enlarging a picture"
+
+
+def test_the_look_from_afar_counts_where_it_is_sure_and_the_close_one_elsewhere():
+    far = np.full((60, 80), 0.5, np.float32)
+    far[:, 40:] = 1.0
+    close = np.random.default_rng(0).random((120, 160)).astype(np.float32)
+    found = both_looks(far, close)
+    np.testing.assert_allclose(found[:, :40], close[:, :40], atol=2e-4)
+    assert found[:, 120:].min() > 0.999
+    same = cv2.resize(close, (80, 60), interpolation=cv2.INTER_AREA)
+    assert np.abs(both_looks(same, cv2.resize(same, (160, 120))) - cv2.resize(same, (160, 120))).max() < 1e-3
 
 
 def test_where_no_background_is_found_the_network_is_told_nothing(weights):

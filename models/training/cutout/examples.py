@@ -32,7 +32,8 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     side = stage.sides[int(np.random.default_rng([seed, number // stage.batch]).integers(len(stage.sides)))]
     rng = np.random.default_rng([seed, number, side])
     data = settings.data if shelf.pieces or shelf.scenes else replace(settings.data, shapes=1.0)
-    scene = compose(rng, shelf, data, side, close=task == "refine")
+    close = task == "refine" or (stage.close > 0 and rng.random() < stage.close)
+    scene = compose(rng, shelf, data, side, close)
     known = stage.solar and scene.tone is not None and rng.random() >= settings.data.unknown
     tone = _as_seen(rng, scene) if known else None
     planes = [scene.pixels, network_channels(scene.pixels, tone, scene.sigma * float(np.exp(rng.normal(0, 0.2))))]
@@ -83,7 +84,7 @@ def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
     """The validation pictures, in batches: of kinds that are not trained on, by a seed of their own."""
     stage = settings.stage(task)
     side = stage.sides[-1]
-    one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND)})
+    one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND, close=0.0)})
     seed = settings.seed + 1
     pairs = [example(task, one, shelf, seed, n) for n in range(settings.data.validation)]
     out = []

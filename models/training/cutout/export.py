@@ -15,7 +15,8 @@ from models.training.cutout.config import Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
-LONG_SIDE = 512  # of a whole picture; larger ones show objects larger than it was trained on
+# Whole pictures as in training say what is what; twice as large, learnt from parts of pictures, where it ends.
+_SIDES = {"long_side": "512", "close_side": "1024"}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
@@ -56,7 +57,7 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
         "license": "Apache-2.0" if task == "coarse" else "CC0-1.0",
         "description": _WHAT[task],
     }
-    entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else {"long_side": str(LONG_SIDE)}
+    entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else _SIDES
     stage = settings.stage(task)
     if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
         entries["neutral"] = ",".join(neutral)
