@@ -40,17 +40,18 @@ def open_promptable(card: ModelCard, device: str = "auto", threads: int = 0) -> 
     packages = PACKAGES.get(card.family)
     if packages is None:
         raise ModelError(f"{card.id} is of the family '{card.family}', of which no checkpoint is loaded here")
-    lacking, through = _lacking(packages), ", ".join(packages)
+    lacking = _lacking(packages)
     if lacking is None and (installed(card) or not _has_export(card)):
         checkpoint = find_weights(card)[0]
         try:
-            return TorchSam(card, checkpoint, device, threads), f"{card.id} ran through {through} and torch"
+            through = f"{', '.join(packages)} and torch"
+            return TorchSam(card, checkpoint, device, threads), f"{card.id} ran through {through}"
         except BackendMissing as error:
             if not _has_export(card):
                 raise
             lacking = str(error)
     why = lacking or "its checkpoint is not installed"
-    note = f"{card.id} ran through the ONNX export of its checkpoint, not through {through}: {why}"
+    note = f"{card.id} ran through the ONNX export of its checkpoint, not through {' and '.join(packages)}: {why}"
     return _exported(card, device, threads), note
 
 

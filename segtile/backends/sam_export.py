@@ -74,7 +74,8 @@ def export_sam(
     Raises:
         BackendMissing: torch, a package of the family, onnx or onnxruntime is not installed.
         ReadError: the checkpoint cannot be read.
-        ModelError: it is none of these families or of another than asked for, or the graphs do not give what torch gives.
+        ModelError: it is of none of these families or of another than asked for, or the graphs do not give what torch
+            gives.
         WouldOverwrite: the folder holds an export already.
         WriteError: the folder cannot be written to.
     """

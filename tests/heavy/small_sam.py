@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from segtile.backends.sam_checkpoint import VIT_B
+import pytest
+
+from segtile.backends.sam_checkpoint import VIT_B, modeling_of
+from segtile.errors import BackendMissing
 
 SMALL = dataclasses.replace(
     VIT_B,
@@ -19,6 +22,14 @@ SMALL = dataclasses.replace(
 )
 #: TinyViT's stages: narrow, but for the last, whose width its code knows by; pictures are of 1024 px, as it has them.
 WIDTHS, DEPTHS, HEADS, WINDOWS = (8, 16, 24, 320), (1, 1, 2, 1), (1, 2, 3, 10), (7, 7, 14, 7)
+
+
+def need_hq():
+    """Skip a module where the package of SAM-HQ is missing or does not import; it warns of much while it does."""
+    try:
+        modeling_of("segment_anything_hq")
+    except BackendMissing as error:
+        pytest.skip(str(error), allow_module_level=True)
 
 
 def small_hq():

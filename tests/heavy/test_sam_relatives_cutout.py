@@ -11,18 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="a checkpoint needs torch: pip install segtile[torch]")
 pytest.importorskip("segment_anything", reason="a checkpoint needs segment_anything: pip install segtile[torch]")
-pytest.importorskip("timm", reason="TinyViT needs timm: pip install segtile[torch]")
 pytest.importorskip("onnx", reason="the export needs onnx")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segtile[cpu]")
 
-from segtile.backends.sam_checkpoint import modeling_of  # noqa: E402
+from small_sam import mobile, need_hq, stir, tiny_hq  # noqa: E402
 
-try:
-    modeling_of("segment_anything_hq")
-except Exception as error:
-    pytest.skip(f"{error}", allow_module_level=True)
-
-from small_sam import mobile, stir, tiny_hq  # noqa: E402
+need_hq()
 
 from segtile.backends import open_promptable as opening  # noqa: E402
 from segtile.catalog import cards, load_card, weights_folder  # noqa: E402

@@ -8,16 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="a checkpoint needs torch: pip install segtile[torch]")
 pytest.importorskip("segment_anything", reason="a checkpoint needs segment_anything: pip install segtile[torch]")
-pytest.importorskip("timm", reason="TinyViT needs timm: pip install segtile[torch]")
 
-from segtile.backends.sam_checkpoint import modeling_of  # noqa: E402
+from small_sam import SMALL, mobile, need_hq, small_hq, tiny_hq  # noqa: E402
 
-try:
-    modeling_of("segment_anything_hq")
-except Exception as error:
-    pytest.skip(f"{error}", allow_module_level=True)
-
-from small_sam import SMALL, mobile, small_hq, tiny_hq  # noqa: E402
+need_hq()
 
 from segtile.backends import sam_checkpoint  # noqa: E402
 from segtile.backends.open_promptable import open_promptable  # noqa: E402
@@ -144,5 +138,5 @@ def test_packages_that_do_not_import_are_said(files, monkeypatch):
         raise ImportError(f"No module named 'timm' (for {name})")
 
     monkeypatch.setattr(sam_checkpoint.importlib, "import_module", broken)
-    with pytest.raises(BackendMissing, match=r"segment_anything_hq does not import .*timm.*pip install segtile\[torch\]"):
+    with pytest.raises(BackendMissing, match=r"segment_anything_hq does not import .*timm.* segtile\[torch\]"):
         load_network(files / "sam-hq.pt")
