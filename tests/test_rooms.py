@@ -11,6 +11,7 @@ ROOMS = ["raster", "coarse", "grid", "refine", "merge", "export"]
 SIDE = {"types", "detected", "errors", "recipe", "_callable", "resources"}
 SIDE |= {"solar", "masks", "catalog", "backends", "metrics"}
 VENDORS = {"onnxruntime", "torch", "torchvision", "segment_anything", "ultralytics", "sahi", "diffusers", "pymatting"}
+VENDORS |= {"segment_anything_hq", "timm"}
 TOP = {
     "cutout",
     "detect",

@@ -1,19 +1,23 @@
-"""segment-anything's own network from a checkpoint of any dimensions (extra "torch")."""
+"""SAM's own architecture: its dimensions, read off the weights of a checkpoint, and its network built from them."""
 
 from __future__ import annotations
 
+import importlib
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from segtile.backends.torch_weights import read_tensors, torch_module
-from segtile.errors import BackendMissing, ModelError
+from segtile.backends.torch_weights import torch_module
+from segtile.errors import BackendMissing
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+#: Packages that hold parts of such networks.
+Package = Literal["segment_anything", "segment_anything_hq"]
 
 #: What SAM is normalised by, on values of 0..255; the weights do not hold it.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -25,18 +29,15 @@ _ENCODER = "image_encoder."
 _DECODER = "mask_decoder."
 
 
-@dataclass(frozen=True)
-class SamShape:
-    """The dimensions of a network of SAM's architecture; `image_size` is the side in px of what its encoder takes."""
+@dataclass(frozen=True, kw_only=True)
+class DecoderShape:
+    """The dimensions of SAM's prompt encoder and mask decoder, whatever encodes the pictures.
+
+    `image_size` is the side in px of what the image encoder takes, `patch` that of a cell of what it gives.
+    """
 
     image_size: int
     patch: int
-    width: int
-    depth: int
-    heads: int
-    mlp_width: int
-    window: int
-    global_blocks: tuple[int, ...]
     channels: int
     mask_channels: int
     masks: int
@@ -52,31 +53,37 @@ class SamShape:
         return 4 * self.image_size // self.patch
 
 
+@dataclass(frozen=True, kw_only=True)
+class SamShape(DecoderShape):
+    """The dimensions of a network of SAM's architecture."""
+
+    width: int
+    depth: int
+    heads: int
+    mlp_width: int
+    window: int
+    global_blocks: tuple[int, ...]
+
+
 #: ViT-B as it was published; L and H differ in width, depth, heads and in which blocks look at everything.
-VIT_B = SamShape(1024, 16, 768, 12, 12, 3072, 14, (2, 5, 8, 11), 256, 16, 4, 2, 2048, 2, 3, 256)
-
-
-def load_sam(path: Path) -> Any:
-    """A `segment_anything` Sam in evaluation mode with a checkpoint's weights, float32 on the CPU.
-
-    Raises:
-        BackendMissing: torch or segment_anything is not installed, or does not import.
-        ReadError: there is no such file.
-        ModelError: the file holds no weights of SAM's architecture, or is a pickle that wants more than tensors.
-    """
-    modeling = _modeling()
-    weights = read_tensors(path)
-    try:
-        shape = shape_of(weights)
-        sam = _build(modeling, shape, "meta")
-        sam.load_state_dict(weights, strict=True, assign=True)
-    except KeyError as error:
-        raise ModelError(f"{path} is no checkpoint of segment-anything: it lacks {error.args[0]}") from None
-    except (RuntimeError, ValueError, ZeroDivisionError, IndexError, AssertionError) as error:
-        raise ModelError(f"{path} is no checkpoint of segment-anything: {_mismatch(error)}") from None
-    sam.eval()
-    sam.requires_grad_(False)
-    return sam
+VIT_B = SamShape(
+    image_size=1024,
+    patch=16,
+    channels=256,
+    mask_channels=16,
+    masks=4,
+    decoder_depth=2,
+    decoder_mlp=2048,
+    decoder_downsample=2,
+    score_depth=3,
+    score_width=256,
+    width=768,
+    depth=12,
+    heads=12,
+    mlp_width=3072,
+    window=14,
+    global_blocks=(2, 5, 8, 11),
+)
 
 
 def new_sam(shape: SamShape) -> Any:
@@ -85,7 +92,8 @@ def new_sam(shape: SamShape) -> Any:
     Raises:
         BackendMissing: torch or segment_anything is not installed, or does not import.
     """
-    return _build(_modeling(), shape, "cpu")
+    modeling = modeling_of("segment_anything")
+    return assemble(modeling, build_vit(modeling, shape, "cpu"), shape, "cpu")
 
 
 def shape_of(weights: Mapping[str, Tensor]) -> SamShape:
@@ -97,14 +105,12 @@ def shape_of(weights: Mapping[str, Tensor]) -> SamShape:
     """
     width, _, patch, _ = weights[f"{_ENCODER}patch_embed.proj.weight"].shape
     grid = weights[f"{_ENCODER}pos_embed"].shape[1]
-    depth = _count(weights, f"{_ENCODER}blocks.")
+    depth = count_parts(weights, f"{_ENCODER}blocks.")
     relative = [weights[f"{_ENCODER}blocks.{i}.attn.rel_pos_h"].shape for i in range(depth)]
     sides = [(length + 1) // 2 for length, _ in relative]
     windows = {side for side in sides if side != grid}
     if len(windows) > 1:
         raise ValueError(f"its blocks have windows of {len(windows)} sizes")
-    layer = f"{_DECODER}transformer.layers.0."
-    channels = weights[f"{_ENCODER}neck.0.weight"].shape[0]
     return SamShape(
         image_size=grid * patch,
         patch=patch,
@@ -114,22 +120,36 @@ def shape_of(weights: Mapping[str, Tensor]) -> SamShape:
         mlp_width=weights[f"{_ENCODER}blocks.0.mlp.lin1.weight"].shape[0],
         window=windows.pop() if windows else 0,
         global_blocks=tuple(i for i, side in enumerate(sides) if side == grid),
-        channels=channels,
-        mask_channels=weights["prompt_encoder.mask_downscaling.3.weight"].shape[0],
-        masks=weights[f"{_DECODER}mask_tokens.weight"].shape[0],
-        decoder_depth=_count(weights, f"{_DECODER}transformer.layers."),
-        decoder_mlp=weights[f"{layer}mlp.lin1.weight"].shape[0],
-        decoder_downsample=channels // weights[f"{layer}cross_attn_token_to_image.q_proj.weight"].shape[0],
-        score_depth=_count(weights, f"{_DECODER}iou_prediction_head.layers."),
-        score_width=weights[f"{_DECODER}iou_prediction_head.layers.0.weight"].shape[0],
+        **decoder_dimensions(weights),
     )
 
 
-def _build(modeling: Any, shape: SamShape, device: str) -> Any:
+def decoder_dimensions(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """The fields of a `DecoderShape` that the weights hold: all but those of the picture.
+
+    Raises:
+        KeyError: a weight that every SAM has is missing.
+        IndexError, ZeroDivisionError: one has another shape than it can have.
+    """
+    layer = f"{_DECODER}transformer.layers.0."
+    channels = weights[f"{_ENCODER}neck.0.weight"].shape[0]
+    return {
+        "channels": channels,
+        "mask_channels": weights["prompt_encoder.mask_downscaling.3.weight"].shape[0],
+        "masks": weights[f"{_DECODER}mask_tokens.weight"].shape[0],
+        "decoder_depth": count_parts(weights, f"{_DECODER}transformer.layers."),
+        "decoder_mlp": weights[f"{layer}mlp.lin1.weight"].shape[0],
+        "decoder_downsample": channels // weights[f"{layer}cross_attn_token_to_image.q_proj.weight"].shape[0],
+        "score_depth": count_parts(weights, f"{_DECODER}iou_prediction_head.layers."),
+        "score_width": weights[f"{_DECODER}iou_prediction_head.layers.0.weight"].shape[0],
+    }
+
+
+def build_vit(modeling: Any, shape: SamShape, device: str) -> Any:
+    """The image encoder of a package's `modeling`."""
     torch = torch_module()
-    grid = shape.image_size // shape.patch
     with torch.device(device):
-        encoder = modeling.ImageEncoderViT(
+        return modeling.ImageEncoderViT(
             img_size=shape.image_size,
             patch_size=shape.patch,
             embed_dim=shape.width,
@@ -142,6 +162,20 @@ def _build(modeling: Any, shape: SamShape, device: str) -> Any:
             window_size=shape.window,
             global_attn_indexes=shape.global_blocks,
         )
+
+
+def assemble(modeling: Any, encoder: Any, shape: DecoderShape, device: str, early: int = 0) -> Any:
+    """A Sam of a package's `modeling` around an image encoder.
+
+    Args:
+        modeling: see `modeling_of`.
+        encoder: the image encoder.
+        shape: the other parts' dimensions.
+        device: where those are made.
+        early: channels of the encoder's early features, for the decoder of SAM-HQ; 0 for SAM's.
+    """
+    grid = shape.image_size // shape.patch
+    with torch_module().device(device):
         prompts = modeling.PromptEncoder(
             embed_dim=shape.channels,
             image_embedding_size=(grid, grid),
@@ -155,31 +189,39 @@ def _build(modeling: Any, shape: SamShape, device: str) -> Any:
             mlp_dim=shape.decoder_mlp,
             attention_downsample_rate=shape.decoder_downsample,
         )
-        decoder = modeling.MaskDecoder(
+        decoder = partial(modeling.MaskDecoderHQ, vit_dim=early) if early else modeling.MaskDecoder
+        masks = decoder(
             transformer_dim=shape.channels,
             transformer=transformer,
             num_multimask_outputs=shape.masks - 1,
             iou_head_depth=shape.score_depth,
             iou_head_hidden_dim=shape.score_width,
         )
-    return modeling.Sam(encoder, prompts, decoder, list(PIXEL_MEAN), list(PIXEL_STD))
+    # outside: its mean and deviation are in no checkpoint, so nothing would bring them to the device later
+    return modeling.Sam(encoder, prompts, masks, list(PIXEL_MEAN), list(PIXEL_STD))
 
 
-def _modeling() -> Any:
+def modeling_of(package: Package) -> Any:
+    """The module of a package that holds the parts of its networks.
+
+    Raises:
+        BackendMissing: torch or the package is not installed, or does not import.
+    """
     torch_module()
     try:
-        from segment_anything import modeling
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of timm's old names, and of those that segment_anything_hq gives it anew
+            return importlib.import_module(f"{package}.modeling")
     except ImportError as error:
-        raise BackendMissing(f"segment_anything does not import ({error}): pip install segtile[torch]") from error
+        raise BackendMissing(f"{package} does not import ({error}): pip install segtile[torch]") from error
     except (RuntimeError, OSError) as error:  # it imports torchvision, of which only one build fits a build of torch
         raise BackendMissing(
-            f"segment_anything does not import ({str(error).splitlines()[0]}): torch and torchvision have to be of one "
+            f"{package} does not import ({str(error).splitlines()[0]}): torch and torchvision have to be of one "
             "build: pip install --force-reinstall torch torchvision"
         ) from error
-    return modeling
 
 
-def _count(weights: Mapping[str, Tensor], prefix: str) -> int:
+def count_parts(weights: Mapping[str, Tensor], prefix: str) -> int:
     """How many numbered parts there are under a prefix.
 
     Raises:
@@ -189,10 +231,3 @@ def _count(weights: Mapping[str, Tensor], prefix: str) -> int:
     if not numbers:
         raise KeyError(f"{prefix}0")
     return len(numbers)
-
-
-def _mismatch(error: BaseException) -> str:
-    """The first thing that load_state_dict complains of, without its heading."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    found = lines[1] if len(lines) > 1 and lines[0].startswith("Error(s)") else (lines or [type(error).__name__])[0]
-    return found[:200].rstrip(". ")

@@ -1,8 +1,10 @@
-"""A checkpoint of segment-anything as two ONNX graphs: an encoder for pictures and a decoder for prompts.
+"""A checkpoint of SAM, MobileSAM or SAM-HQ as two ONNX graphs: an encoder for pictures and a decoder for prompts.
 
-The decoder is segment-anything's own export model with its names and shapes; the encoder, which has no official export,
-takes "image" (1, 3, side, side) float32, normalised and padded, and gives "image_embeddings". Both carry the sha256 of
-the checkpoint they were made from, so that a run without torch can tell whose weights they hold.
+The decoder is the export model of the family's own package with its names and shapes; the encoder, which has no
+official export, takes "image" (1, 3, side, side) float32, normalised and padded, and gives "image_embeddings". SAM-HQ's
+gives "interm_embeddings" too, (1, 1, side / 16, side / 16, channels): the first of its early features, which is all
+that the decoder looks at. Both carry the sha256 of the checkpoint they were made from, so that a run without torch can
+tell whose weights they hold.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from segtile.backends.onnx import OnnxGraph
-from segtile.backends.sam_checkpoint import load_sam
+from segtile.backends.sam_network import SamNetwork, load_network
 from segtile.backends.torch_weights import torch_module
 from segtile.catalog.content import digest
 from segtile.errors import BackendMissing, ModelError, WouldOverwrite, WriteError
@@ -45,6 +47,7 @@ class SamExport:
     decoder: Path
     image_size: int
     checkpoint_sha256: str
+    family: str
     embedding_error: float
     logits_error: float
 
@@ -53,6 +56,7 @@ def export_sam(
     checkpoint: Path,
     folder: Path,
     *,
+    family: str | None = None,
     overwrite: bool = False,
     on_progress: Progress = no_progress,
     largest: int = _LARGEST,
@@ -60,16 +64,18 @@ def export_sam(
     """Write encoder.onnx and decoder.onnx of a checkpoint into a folder, once both give what torch gives.
 
     Args:
-        checkpoint: .pth or .safetensors of SAM's architecture, of any dimensions.
+        checkpoint: .pth, .pt or .safetensors, of any dimensions.
         folder: made where it is missing.
+        family: "sam", "mobile-sam" or "sam-hq" where it has to be one of these; None for what the weights are.
         overwrite: whether files of an earlier export may be replaced.
         on_progress: called with the stages "load", "encoder", "decoder" and "compare".
         largest: bytes of weights above which the encoder's go into a file beside it.
 
     Raises:
-        BackendMissing: torch, segment_anything, onnx or onnxruntime is not installed.
+        BackendMissing: torch, a package of the family, onnx or onnxruntime is not installed.
         ReadError: the checkpoint cannot be read.
-        ModelError: it is none of SAM's architecture, or the graphs do not give what torch gives.
+        ModelError: it is of none of these families or of another than asked for, or the graphs do not give what torch
+            gives.
         WouldOverwrite: the folder holds an export already.
         WriteError: the folder cannot be written to.
     """
@@ -77,48 +83,58 @@ def export_sam(
     _check_targets(folder, overwrite)
     on_progress(0, 1, "load")
     source = digest(checkpoint, "sha256")
-    sam = load_sam(checkpoint)
+    network = load_network(checkpoint, family)
     on_progress(1, 1, "load")
     with _scratch(folder) as scratch, torch_module().inference_mode():
-        side = int(sam.image_encoder.img_size)
-        entries = {FAMILY_KEY: "sam", SOURCE_KEY: source, SIDE_KEY: str(side)}
+        entries = {FAMILY_KEY: network.family, SOURCE_KEY: source, SIDE_KEY: str(network.side)}
         on_progress(0, 1, "encoder")
-        _write_encoder(sam, scratch / ENCODER)
+        _write_encoder(network, scratch / ENCODER)
         _finish(onnx, scratch / ENCODER, entries, largest)
         on_progress(1, 1, "encoder")
         on_progress(0, 1, "decoder")
-        _write_decoder(sam, scratch / DECODER)
+        _write_decoder(network, scratch / DECODER)
         _finish(onnx, scratch / DECODER, entries, _LARGEST)
         on_progress(1, 1, "decoder")
         on_progress(0, 1, "compare")
-        embedding, logits = _compare(sam, scratch)
+        embedding, logits = _compare(network, scratch)
         on_progress(1, 1, "compare")
         _move(scratch, folder)
-    return SamExport(folder / ENCODER, folder / DECODER, side, source, embedding, logits)
+    found = (network.side, source, network.family, embedding, logits)
+    return SamExport(folder / ENCODER, folder / DECODER, *found)
 
 
-def _write_encoder(sam: Any, file: Path) -> None:
-    side = int(sam.image_encoder.img_size)
-    example = torch_module().zeros(1, 3, side, side)
-    _trace(sam.image_encoder, (example,), file, ["image"], ["image_embeddings"], {})
+def _write_encoder(network: SamNetwork, file: Path) -> None:
+    example = torch_module().zeros(1, 3, network.side, network.side)
+    _trace(network.model.image_encoder, (example,), file, ["image"], list(network.features), {})
 
 
-def _write_decoder(sam: Any, file: Path) -> None:
-    from segment_anything.utils.onnx import SamOnnxModel
-
+def _write_decoder(network: SamNetwork, file: Path) -> None:
     torch = torch_module()
-    grid, channels = sam.prompt_encoder.image_embedding_size[0], sam.prompt_encoder.embed_dim
-    example = {
-        "image_embeddings": torch.zeros(1, channels, grid, grid),
+    model, mask = network.model, network.mask_side
+    grid = model.prompt_encoder.image_embedding_size[0]
+    example = {"image_embeddings": torch.zeros(1, model.prompt_encoder.embed_dim, grid, grid)}
+    if network.family == "sam-hq":
+        from segment_anything_hq.utils import onnx as high
+
+        # with the choices of `SamNetwork.answer`
+        decoder = high.SamOnnxModel(model, hq_token_only=False, multimask_output=False)
+        width = model.mask_decoder.compress_vit_feat[0].in_channels
+        example["interm_embeddings"] = torch.zeros(1, 1, grid, grid, width)
+    else:
+        from segment_anything.utils import onnx as plain
+
+        decoder = plain.SamOnnxModel(model, return_single_mask=False)
+    example |= {
         "point_coords": torch.full((1, 5, 2), 4.0),
         "point_labels": torch.ones(1, 5),
-        "mask_input": torch.zeros(1, 1, 4 * grid, 4 * grid),
+        "mask_input": torch.zeros(1, 1, mask, mask),
         "has_mask_input": torch.ones(1),
         "orig_im_size": torch.tensor([1500.0, 2250.0]),
     }
     axes = {"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}}
     outputs = ["masks", "iou_predictions", "low_res_masks"]
-    _trace(SamOnnxModel(sam, return_single_mask=False), tuple(example.values()), file, list(example), outputs, axes)
+    # the exporter brings back the mode that it found, and a fresh module would be left in training with all its parts
+    _trace(decoder.eval(), tuple(example.values()), file, list(example), outputs, axes)
 
 
 def _trace(
@@ -131,7 +147,7 @@ def _trace(
 ) -> None:
     """Torch's older exporter: the newer one refuses the decoder's slices by a tensor's value."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that segment-anything computes with
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that these networks compute with
         torch_module().onnx.export(
             module,
             example,
@@ -162,29 +178,29 @@ def _finish(onnx: Any, file: Path, entries: dict[str, str], largest: int) -> Non
     onnx.checker.check_model(str(file), full_check=True)
 
 
-def _compare(sam: Any, folder: Path) -> tuple[float, float]:
+def _compare(network: SamNetwork, folder: Path) -> tuple[float, float]:
     """Run both graphs and the checkpoint on a seeded picture and prompts of each kind.
 
     Returns:
-        The largest difference of embeddings, and of low-resolution logits over the whole way.
+        The largest difference of features, and of low-resolution logits over the whole way.
 
     Raises:
         ModelError: one is beyond the tolerance.
     """
     torch = torch_module()
     encoder, decoder = (OnnxGraph(folder / name, "cpu") for name in (ENCODER, DECODER))
-    side, mask_side = int(sam.image_encoder.img_size), sam.prompt_encoder.mask_input_size[0]
+    side, mask_side = network.side, network.mask_side
     rng = np.random.default_rng(0)
     image = rng.standard_normal((1, 3, side, side)).astype(np.float32)
-    expected = sam.image_encoder(torch.from_numpy(image))
-    (found,) = encoder.run({"image": image}, ["image_embeddings"])
-    embedding = _difference("embeddings", found, expected.numpy())
+    expected = network.look(torch.from_numpy(image))
+    found = dict(zip(expected, encoder.run({"image": image}, list(expected)), strict=True))
+    embedding = max(_difference("embeddings", found[name], expected[name].numpy()) for name in expected)
     worst = 0.0
     mask = (8 * rng.standard_normal((1, 1, mask_side, mask_side))).astype(np.float32)
     for labels, with_mask in (([1, -1], False), ([2, 3], False), ([1, 0, 2, 3], True)):
         points = (side * rng.random((1, len(labels), 2))).astype(np.float32)
         feeds = {
-            "image_embeddings": found,
+            **found,
             "point_coords": points,
             "point_labels": np.array([labels], np.float32),
             "mask_input": mask if with_mask else np.zeros_like(mask),
@@ -192,26 +208,22 @@ def _compare(sam: Any, folder: Path) -> tuple[float, float]:
             "orig_im_size": np.array([side, side], np.float32),
         }
         answer, scores = decoder.run(feeds, ["low_res_masks", "iou_predictions"])
-        wanted, sure = _decode(sam, expected, points, labels, mask if with_mask else None)
+        wanted, sure = _decode(network, expected, points, labels, mask if with_mask else None)
         worst = max(worst, _difference("masks", answer, wanted), _difference("scores", scores, sure))
     return embedding, worst
 
 
 def _decode(
-    sam: Any, embedding: Any, points: FloatArray, labels: list[int], mask: FloatArray | None
+    network: SamNetwork, features: Any, points: FloatArray, labels: list[int], mask: FloatArray | None
 ) -> tuple[FloatArray, FloatArray]:
-    """What the real prompt encoder and mask decoder say: all of the decoder's masks, and its scores."""
+    """What the real prompt encoder and mask decoder say: masks and scores."""
     torch = torch_module()
     at, kind = torch.from_numpy(points), torch.tensor([labels], dtype=torch.float32)
     boxed = 2 in labels
     single = kind[0] < 2 if boxed else kind[0] >= 0
     given = (at[:, single], kind[:, single]) if bool(single.any()) else None
-    sparse, dense = sam.prompt_encoder(
-        points=given,
-        boxes=at[:, -2:].reshape(1, 4) if boxed else None,
-        masks=None if mask is None else torch.from_numpy(mask),
-    )
-    masks, scores = sam.mask_decoder.predict_masks(embedding, sam.prompt_encoder.get_dense_pe(), sparse, dense)
+    boxes = at[:, -2:].reshape(1, 4) if boxed else None
+    masks, scores = network.answer(features, given, boxes, None if mask is None else torch.from_numpy(mask))
     return masks.numpy(), scores.numpy()
 
 

@@ -1,4 +1,4 @@
-"""segment-anything itself behind `Promptable`: its package, its checkpoint, torch (extra "torch")."""
+"""SAM, MobileSAM and SAM-HQ themselves behind `Promptable`: packages, a checkpoint, torch (extra "torch")."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segtile.backends.promptable import Answer, Embedding, Prompt
-from segtile.backends.sam_checkpoint import load_sam
+from segtile.backends.sam_network import load_network
 from segtile.backends.squares import Square, place, prepare
 from segtile.backends.torch_weights import torch_module
 from segtile.catalog import ModelCard
@@ -19,11 +19,12 @@ from segtile.types import FloatArray
 
 
 class TorchSam:
-    """A Sam of the `segment_anything` package; one picture is looked at at a time, whoever asks.
+    """A Sam of the package of its family; one picture is looked at at a time, whoever asks.
 
     Pictures are prepared as for the ONNX graphs, so that 16 bits stay 16 bits; from there on it is what the package's
-    own predictor does, up to the low-resolution masks. All of the decoder's masks are given, as its graphs give them:
-    the first is the one that the package keeps for several points, the others those it calls multimask.
+    own predictor does, up to the low-resolution masks. All masks of SAM's decoder are given, as its graphs give them:
+    the first is the one that the package keeps for several points, the others those it calls multimask. SAM-HQ gives
+    one; see `SamNetwork.answer`.
     """
 
     most_points = 0
@@ -34,27 +35,27 @@ class TorchSam:
         """Load a checkpoint.
 
         Args:
-            card: how the network wants its pictures.
-            checkpoint: .pth or .safetensors; see `load_sam`.
+            card: the family, and how the network wants its pictures.
+            checkpoint: .pth, .pt or .safetensors; see `load_network`.
             device: "auto" (CUDA where torch has it, else the CPU), "cpu", "cuda" or "cuda:N".
             threads: threads of torch, for the whole process; 0 leaves them.
 
         Raises:
-            BackendMissing: torch or segment_anything is not installed, or lacks what the device asks for.
+            BackendMissing: torch or a package of the family is not installed, or lacks what the device asks for.
             BadInput: `device` is none of the above.
             ReadError: there is no such file.
-            ModelError: the file holds no weights of SAM's architecture, or of another size than the card's.
+            ModelError: the file holds no weights of the card's family, or of another size than the card's.
         """
         self._torch = torch_module()
         self._device = _device(self._torch, device)
         if threads:
             self._torch.set_num_threads(threads)
-        self._card, self._sam = card, load_sam(checkpoint).to(self._device)
+        self._card, self._network = card, load_network(checkpoint, card.family)
+        self._network.model.to(self._device)
         self._lock = threading.Lock()
-        self.side = int(self._sam.image_encoder.img_size)
+        self.side, self.mask_side = self._network.side, self._network.mask_side
         if card.size != (self.side, self.side):
             raise ModelError(f"the checkpoint of {card.id} takes {self.side} px, its card says {card.size}")
-        self.mask_side = int(self._sam.prompt_encoder.mask_input_size[0])
 
     @property
     def provider(self) -> str:
@@ -72,7 +73,7 @@ class TorchSam:
         pixels = rgb[..., ::-1] if card.colour == "bgr" else rgb
         ready = self._tensor(prepare(pixels, square, card.mean, card.std, card.scale))
         with self._lock, self._torch.inference_mode():  # its working memory is the largest there is
-            return Embedding(self._sam.image_encoder(ready), square)
+            return Embedding(self._network.look(ready), square)
 
     def answer(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Answer]:
         """One answer for each prompt.
@@ -100,13 +101,7 @@ class TorchSam:
                     f"{self._card.id} takes masks of {self.mask_side} x {self.mask_side}, not {prompt.mask.shape}"
                 )
             masks = self._tensor(prompt.mask.astype(np.float32)[None, None])
-        sparse, dense = self._sam.prompt_encoder(points=points, boxes=boxes, masks=masks)
-        found, scores = self._sam.mask_decoder.predict_masks(
-            image_embeddings=embedding.features,
-            image_pe=self._sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-        )
+        found, scores = self._network.answer(embedding.features, points, boxes, masks)
         answer = Answer(found[0].cpu().numpy(), scores[0].cpu().numpy())
         if not (np.isfinite(answer.logits).all() and np.isfinite(answer.scores).all()):
             raise ModelError(f"{self._card.id} gave values that are no numbers for this picture")

@@ -79,8 +79,9 @@ def _sam(side, folder):
     pytest.importorskip("segment_anything", reason="the reference needs segment_anything: pip install segtile[torch]")
     from segment_anything import SamPredictor
 
-    from segtile.backends.sam_checkpoint import VIT_B, load_sam, new_sam
+    from segtile.backends.sam_checkpoint import VIT_B, new_sam
     from segtile.backends.sam_export import export_sam
+    from segtile.backends.sam_network import load_network
 
     torch.manual_seed(7)
     shape = dataclasses.replace(VIT_B, image_size=side, width=48, depth=2, heads=3, mlp_width=96, global_blocks=(1,))
@@ -94,7 +95,7 @@ def _sam(side, folder):
     export_sam(folder / "sam.pth", folder / "graphs")
     graphs = [folder / "graphs" / name for name in ("encoder.onnx", "decoder.onnx")]
     card = dataclasses.replace(load_card("sam-vit-b"), id="sam-narrow", size=(side, side))
-    return SamPredictor(load_sam(folder / "sam.pth")), OnnxPromptable(card, graphs, "cpu", 2)
+    return SamPredictor(load_network(folder / "sam.pth").model), OnnxPromptable(card, graphs, "cpu", 2)
 
 
 @pytest.mark.parametrize(("side", "size"), [*((256, size) for size in SIZES), (1024, (700, 1024))], ids=str)

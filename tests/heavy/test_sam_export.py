@@ -15,8 +15,9 @@ ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: p
 
 from small_sam import SMALL  # noqa: E402
 
-from segtile.backends.sam_checkpoint import VIT_B, load_sam, new_sam, shape_of  # noqa: E402
+from segtile.backends.sam_checkpoint import VIT_B, new_sam, shape_of  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, SOURCE_KEY, WEIGHTS, export_sam  # noqa: E402
+from segtile.backends.sam_network import load_network  # noqa: E402
 from segtile.backends.torch_weights import read_tensors  # noqa: E402
 from segtile.catalog.content import digest  # noqa: E402
 from segtile.errors import ModelError, ReadError, WouldOverwrite  # noqa: E402
@@ -72,7 +73,7 @@ def test_the_graphs_answer_as_the_predictor_does(checkpoint, exported, size, pro
     height, width = size
     rng = np.random.default_rng(height)
     picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    sam = load_sam(checkpoint)
+    sam = load_network(checkpoint).model
     predictor = SamPredictor(sam)
     predictor.set_image(picture)
     box = np.array([0.1 * width, 0.2 * height, 0.8 * width, 0.9 * height])
@@ -157,7 +158,7 @@ def test_a_pickle_that_wants_more_than_tensors_is_refused_and_not_run(checkpoint
         (lambda w: [1, 2], "no weights"),
         (lambda w: {**w, "epoch": 3}, "'epoch'"),
         (lambda w: {k: v for k, v in w.items() if "iou_token" not in k}, "iou_token"),
-        (lambda w: {**w, "mask_decoder.hf_token.weight": torch.zeros(1, 32)}, "hf_token"),
+        (lambda w: {**w, "mask_decoder.hf_token.weight": torch.zeros(1, 32)}, "SAM-HQ: it lacks mask_decoder.hf_mlp"),
         (lambda w: {**w, "image_encoder.pos_embed": torch.zeros(1, 6, 6, 48)}, "windows of 2 sizes"),
         (lambda w: {**w, "image_encoder.blocks.0.attn.rel_pos_h": torch.zeros(9, 0)}, "checkpoint"),
         (lambda w: {**w, "image_encoder.neck.0.weight": torch.zeros(1).expand(10**6, 48, 1, 1)}, "not sound"),
@@ -196,10 +197,10 @@ def test_an_export_is_kept_only_where_it_gives_what_torch_gives(checkpoint, tmp_
     with pytest.raises(WouldOverwrite):
         export_sam(checkpoint, folder)
     torch.manual_seed(9)
-    other = load_sam(checkpoint)
-    other.image_encoder.pos_embed.data += 1
+    other = load_network(checkpoint)
+    other.model.image_encoder.pos_embed.data += 1
     monkeypatch.setattr(
-        sam_export, "_write_encoder", lambda sam, file, real=sam_export._write_encoder: real(other, file)
+        sam_export, "_write_encoder", lambda network, file, real=sam_export._write_encoder: real(other, file)
     )
     with pytest.raises(ModelError, match="embeddings differ"):
         export_sam(checkpoint, folder, overwrite=True)

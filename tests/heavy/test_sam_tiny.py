@@ -21,7 +21,8 @@ import segtile  # noqa: E402
 from models.training.sam_tiny import __main__ as program  # noqa: E402
 from models.training.sam_tiny.config import SETTINGS, read_settings  # noqa: E402
 from segtile.backends import open_promptable as opening  # noqa: E402
-from segtile.backends.sam_checkpoint import load_sam, shape_of  # noqa: E402
+from segtile.backends.sam_checkpoint import shape_of  # noqa: E402
+from segtile.backends.sam_network import load_network  # noqa: E402
 from segtile.backends.torch_weights import read_tensors  # noqa: E402
 from segtile.catalog import cards, load_card, weights_folder  # noqa: E402
 from segtile.coarse import look  # noqa: E402
@@ -202,7 +203,7 @@ def test_a_short_run_of_the_training_writes_such_a_checkpoint(tmp_path, capsys):
     assert "models.training.sprites" in capsys.readouterr().err
     write_sheets(tmp_path, 2)
     assert program.main(asked) == 0
-    assert load_sam(tmp_path / "a" / "t.pth").image_encoder.img_size == 64
+    assert load_network(tmp_path / "a" / "t.pth").side == 64
     assert '"iou"' in (tmp_path / "a" / "log.jsonl").read_text()
     first = (tmp_path / "a" / "t.pth").read_bytes()
     asked[-1] = str(tmp_path / "b" / "t.pth")

@@ -18,8 +18,9 @@ from small_sam import SMALL  # noqa: E402
 from segtile.backends import open_promptable as opening  # noqa: E402
 from segtile.backends.open_promptable import export_folder, open_promptable  # noqa: E402
 from segtile.backends.promptable import Prompt, Promptable  # noqa: E402
-from segtile.backends.sam_checkpoint import load_sam, new_sam  # noqa: E402
+from segtile.backends.sam_checkpoint import new_sam  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, export_sam  # noqa: E402
+from segtile.backends.sam_network import load_network  # noqa: E402
 from segtile.backends.sam_onnx import OnnxPromptable  # noqa: E402
 from segtile.backends.sam_torch import TorchSam  # noqa: E402
 from segtile.catalog import load_card, weights_folder  # noqa: E402
@@ -101,7 +102,7 @@ def test_torch_answers_as_the_packages_own_predictor(card, files, name):
 
     picture = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
     prompt = PROMPTS[name]
-    predictor = SamPredictor(load_sam(files / "small.pth"))
+    predictor = SamPredictor(load_network(files / "small.pth").model)
     predictor.set_image(picture)
     asked = {
         "point_coords": prompt.points if len(prompt.points) else None,

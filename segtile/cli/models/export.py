@@ -1,4 +1,4 @@
-"""`segtile models export`: a segment-anything checkpoint as the two ONNX graphs that run without torch."""
+"""`segtile models export`: a checkpoint of SAM or its relatives as the two ONNX graphs that run without torch."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line on stdout.")] = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Make encoder.onnx and decoder.onnx from a segment-anything checkpoint, compared with torch before they are kept.
+    """Make encoder.onnx and decoder.onnx from a checkpoint of SAM, MobileSAM or SAM-HQ.
 
-    Needs the extra torch; the graphs run without it.
+    Needs the extra torch; the graphs run without it, and are compared with it before they are kept.
     """
     from segtile.backends.sam_export import export_sam
 
-    checkpoint, folder = _source(model, output)
+    checkpoint, folder, family = _source(model, output)
     with shown(checkpoint.name, quiet) as progress:
-        made = export_sam(checkpoint, folder, overwrite=overwrite, on_progress=progress)
+        made = export_sam(checkpoint, folder, family=family, overwrite=overwrite, on_progress=progress)
     row = {
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": made.checkpoint_sha256,
+        "family": made.family,
         "encoder": str(made.encoder),
         "decoder": str(made.decoder),
         "image_size": made.image_size,
@@ -52,13 +53,14 @@ def export(
     )
 
 
-def _source(model: str, output: Path | None) -> tuple[Path, Path]:
-    """The checkpoint, and the folder that the graphs go to.
+def _source(model: str, output: Path | None) -> tuple[Path, Path, str | None]:
+    """The checkpoint, the folder that the graphs go to, and the family that the checkpoint has to be of.
 
     Raises:
         BadInput: the card's model is not one that is exported, or a file was given without a folder.
     """
     from segtile.backends.open_promptable import export_folder
+    from segtile.backends.sam_network import PACKAGES
     from segtile.catalog import find_weights, load_card
     from segtile.errors import BadInput
 
@@ -66,8 +68,8 @@ def _source(model: str, output: Path | None) -> tuple[Path, Path]:
     if path.suffix in _ENDINGS or path.is_file():
         if output is None:
             raise BadInput(f"{path}: say where the graphs belong with -o DIR")
-        return path, output
+        return path, output, None
     card = load_card(model)
-    if card.family != "sam" or card.files[0].part != "checkpoint":
-        raise BadInput(f"{card.id} has no checkpoint of segment-anything, and no other is exported here")
-    return find_weights(card)[0], output or export_folder(card)
+    if card.family not in PACKAGES or card.files[0].part != "checkpoint":
+        raise BadInput(f"{card.id} has no checkpoint of SAM, MobileSAM or SAM-HQ, and no other is exported here")
+    return find_weights(card)[0], output or export_folder(card), card.family
