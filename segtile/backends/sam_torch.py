@@ -34,7 +34,7 @@ class TorchSam:
         """Load a checkpoint.
 
         Args:
-            card: how the network wants its pictures.
+            card: how the network wants its pictures; a size of (0, 0) is what the checkpoint says.
             checkpoint: .pth or .safetensors; see `load_sam`.
             device: "auto" (CUDA where torch has it, else the CPU), "cpu", "cuda" or "cuda:N".
             threads: threads of torch, for the whole process; 0 leaves them.
@@ -52,7 +52,7 @@ class TorchSam:
         self._card, self._sam = card, load_sam(checkpoint).to(self._device)
         self._lock = threading.Lock()
         self.side = int(self._sam.image_encoder.img_size)
-        if card.size != (self.side, self.side):
+        if card.size not in ((0, 0), (self.side, self.side)):
             raise ModelError(f"the checkpoint of {card.id} takes {self.side} px, its card says {card.size}")
         self.mask_side = int(self._sam.prompt_encoder.mask_input_size[0])
 
