@@ -38,7 +38,9 @@ def tiles(data_samples, network):
             alpha = alpha.astype(np.float32) / np.iinfo(alpha.dtype).max
             for side in sides:
                 share = side / max(alpha.shape)
-                small = [cv2.resize(m, None, fx=share, fy=share, interpolation=cv2.INTER_AREA) for m in (picture, alpha)]
+                small = [
+                    cv2.resize(m, None, fx=share, fy=share, interpolation=cv2.INTER_AREA) for m in (picture, alpha)
+                ]
                 found += ask.tiles_of(*small, network.side)
         return found
 
@@ -59,18 +61,19 @@ def holed(tiles):
 def test_a_point_or_a_box_alone_picks_the_object_among_others(network, scattered, question):
     found = question(network, scattered)
     assert len(found) > 20
-    assert (found[:, 0] > found[:, 1]).mean() > 0.8
+    assert (found[:, 0] > found[:, 1]).mean() > 0.7
     assert found[:, 0].mean() > found[:, 1].mean() + 0.2
 
 
 def test_a_point_in_a_hole_that_the_mask_has_filled_opens_it(network, holed):
     plain, pointed = ask.holes(network, holed).T
     assert len(plain) > 30
-    assert pointed.mean() > plain.mean() + 0.1
-    assert (pointed > plain + 0.05).mean() > 2 * (pointed < plain - 0.05).mean()
+    assert pointed.mean() > plain.mean() + 0.15
+    assert (pointed > plain + 0.05).mean() > 0.5
+    assert (pointed < plain - 0.05).mean() < 0.1
 
 
 def test_labels_or_coordinates_the_wrong_way_round_find_something_else(network, scattered, holed):
     right, swapped, mirrored = ask.told_wrong(network, scattered + holed).mean(axis=0)
-    assert right > swapped + 0.2
-    assert right > mirrored + 0.2
+    assert right > swapped + 0.1
+    assert right > mirrored + 0.1

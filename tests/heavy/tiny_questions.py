@@ -63,7 +63,9 @@ def holes(network, tiles):
         embedding = network.embed(rgb)
         for mask in objects:
             filled = _filled(mask)
-            count, labels, stats, _ = cv2.connectedComponentsWithStats((filled & ~mask).astype(np.uint8), connectivity=4)
+            count, labels, stats, _ = cv2.connectedComponentsWithStats(
+                (filled & ~mask).astype(np.uint8), connectivity=4
+            )
             told = as_logits(embedding.square.from_picture(filled.astype(np.float32), network.mask_side, 0.0))
             for i in range(1, count):
                 if stats[i, cv2.CC_STAT_AREA] < LEAST_HOLE:
@@ -71,7 +73,9 @@ def holes(network, tiles):
                 hole = labels == i
                 plain = replace(_at([_deepest(mask)], [True]), mask=told)
                 pointed = replace(_at([_deepest(mask), _deepest(hole)], [True, False]), mask=told)
-                rows.append([(hole & ~found).sum() / hole.sum() for found in _masks(network, embedding, [plain, pointed])])
+                rows.append(
+                    [(hole & ~found).sum() / hole.sum() for found in _masks(network, embedding, [plain, pointed])]
+                )
     return np.array(rows)
 
 
