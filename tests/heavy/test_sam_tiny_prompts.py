@@ -13,9 +13,9 @@ import pytest
 pytest.importorskip("torch", reason="a checkpoint needs torch: pip install segtile[torch]")
 pytest.importorskip("segment_anything", reason="a checkpoint needs segment_anything: pip install segtile[torch]")
 
-import tiny_questions as ask  # noqa: E402
+import tiny_questions as ask
 
-from segtile.backends.own_sam import open_own_sam  # noqa: E402
+from segtile.backends.own_sam import open_own_sam
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CHECKPOINT = Path(__file__).with_name("sam_tiny.pth")

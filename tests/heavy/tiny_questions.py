@@ -57,7 +57,7 @@ def told_wrong(network, tiles):
 
 
 def holes(network, tiles):
-    """A mask with a hole filled, a point on the object: shares of the hole opened [so, and with a point in the hole]."""
+    """A mask with a hole filled, a point on the object: share of the hole opened [so, with a point in it too]."""
     rows = []
     for rgb, objects in tiles:
         embedding = network.embed(rgb)

@@ -3,8 +3,8 @@
 - "coarse": what the project tells of a coarse map, by its own code; at times without a part of it.
 - "points": a point on an object, and points off it at times, on others too.
 - "box": a box, a few px off, at times with a point.
-- "mended": a mask that is wrong in one place (an opening filled, a neighbour joined on, a part bitten off, an outline too wide
-  or narrow), a point on the object and a click into the wrong place.
+- "mended": a mask that is wrong in one place (an opening filled, a neighbour joined on, a part bitten off, an outline
+  too wide or narrow), a point on the object and a click into the wrong place.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def ask_as(tile: Scene, kind: str, count: int, dropped: float, rng: Rng) -> Batc
 
 
 def clicked(batch: Batch, logits: FloatArray, side: int, rng: Rng) -> Batch:
-    """The same questions with the network's own answers (K, n, n) as masks, and one more click each where they are wrong."""
+    """The same questions with the network's own answers (K, n, n) as masks, and a click more where each is wrong."""
     points, inside = [], []
     for target, found in zip(batch.targets, logits, strict=True):
         missed, extra = (target > 0.5) & (found < 0), (target < 0.5) & (found > 0)

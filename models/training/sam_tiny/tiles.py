@@ -127,7 +127,7 @@ def _turned(rng: Rng, sprites: Sequence[Sprite], span: float) -> FloatArray:
 def _lay(
     pixels: FloatArray, alpha: FloatArray, layer: FloatArray, corner: Array, shadow: float, apart: bool = False
 ) -> bool:
-    """Lay a piece with its top left at `corner` (row, column); not done, and False, where `apart` and it would touch."""
+    """Lay a piece, its top left at `corner` (row, column); not done, and False, where `apart` and it would touch."""
     side = len(alpha)
     (y, x), (h, w) = (int(v) for v in corner), layer.shape[:2]
     y0, x0, y1, x1 = max(y, 0), max(x, 0), min(y + h, side), min(x + w, side)

@@ -1,4 +1,4 @@
-"""The training run: minutes on one core, with the loss that SAM was trained with and a round of its corrective clicks."""
+"""The training run: minutes on one core, SAM's way of training by masks, points, boxes and corrective clicks."""
 
 from __future__ import annotations
 
@@ -77,10 +77,7 @@ def train(settings: Settings, sprites: Sequence[Sprite], folder: Path) -> Any:
 
 @torch.no_grad()
 def _look_around(sam: Any) -> None:
-    """Queries and keys of the decoder's cross attentions begin alike: a point sees its surroundings from the first step.
-
-    Left to chance, it takes a small network thousands of steps to find out that a point is somewhere.
-    """
+    """Queries and keys of the decoder's cross attentions begin alike: a point attends to its surroundings at once."""
     transformer = sam.mask_decoder.transformer
     crossing = [transformer.final_attn_token_to_image]
     for layer in transformer.layers:
