@@ -33,7 +33,7 @@ class OnnxPromptable:
         """Load both graphs.
 
         Args:
-            card: the family, and how the network wants its pictures.
+            card: the family, and how the network wants its pictures; a size of (0, 0) is what the graph says.
             paths: the two .onnx files, in any order.
             device: see `OnnxGraph`.
             threads: see `OnnxGraph`.
@@ -124,6 +124,8 @@ class OnnxPromptable:
             raise ModelError(f"the card of {self._card.id} says {wanted[0]} x {wanted[1]} px; a square is expected")
         if self._open_size:
             return wanted[0]
+        if wanted == (0, 0) and width == height:
+            return int(width)
         if (width, height) != wanted:
             raise ModelError(f"the encoder of {self._card.id} takes {width} x {height} px, its card says {wanted}")
         return wanted[0]

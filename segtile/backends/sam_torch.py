@@ -35,7 +35,7 @@ class TorchSam:
         """Load a checkpoint.
 
         Args:
-            card: the family, and how the network wants its pictures.
+            card: the family, and how the network wants its pictures; a size of (0, 0) is what the checkpoint says.
             checkpoint: .pth, .pt or .safetensors; see `load_network`.
             device: "auto" (CUDA where torch has it, else the CPU), "cpu", "cuda" or "cuda:N".
             threads: threads of torch, for the whole process; 0 leaves them.
@@ -54,7 +54,7 @@ class TorchSam:
         self._network.model.to(self._device)
         self._lock = threading.Lock()
         self.side, self.mask_side = self._network.side, self._network.mask_side
-        if card.size != (self.side, self.side):
+        if card.size not in ((0, 0), (self.side, self.side)):
             raise ModelError(f"the checkpoint of {card.id} takes {self.side} px, its card says {card.size}")
 
     @property

@@ -4,7 +4,7 @@ from segtile.catalog.card import Activation, Commercial, Fit, ModelCard, ModelFi
 from segtile.catalog.cards import cards_folder, list_cards, load_card, read_card
 from segtile.catalog.home import data_folder, weights_folder
 from segtile.catalog.licences import accept, accepted
-from segtile.catalog.weights import find_parts, find_weights, graph_path, installed, locate
+from segtile.catalog.weights import find_parts, find_weights, graph_path, installed, is_path, locate
 
 __all__ = [
     "Activation",
@@ -22,6 +22,7 @@ __all__ = [
     "find_weights",
     "graph_path",
     "installed",
+    "is_path",
     "list_cards",
     "load_card",
     "locate",

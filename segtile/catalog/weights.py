@@ -11,6 +11,9 @@ from segtile.catalog.licences import require_accepted
 from segtile.catalog.trust import check_file, trust_first
 from segtile.errors import ModelError
 
+#: How files of weights end.
+_ENDINGS = (".onnx", ".pth", ".pt", ".safetensors")
+
 
 def installed(card: ModelCard) -> bool:
     """True where every file of a model lies in one of the folders that are searched; their content is not checked."""
@@ -27,6 +30,11 @@ def find_weights(card: ModelCard) -> list[Path]:
         ModelError: a file is missing or is not what the card says; the message names the command that brings it.
     """
     return list(find_parts(card).values())
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a network is the path of its weights: it ends as they do, or has a slash in it."""
+    return name.endswith(_ENDINGS) or "/" in name or "\\" in name
 
 
 def graph_path(name: str, own: str) -> Path:

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from segtile.catalog import is_path
 from segtile.errors import BadInput
 from segtile.evaluation.yaml_file import read_yaml
 from segtile.recipe import Recipe
@@ -162,7 +163,8 @@ Data = Annotated[
 class SegtileSystem(_Settings):
     """Ours: `recipe` holds the sections of a recipe file (coarse, grid, refine, export, limits).
 
-    A name of a pass that ends in .onnx is the path of a network, as other paths of a configuration are.
+    A name of a pass that ends as weights do, or has a slash in it, is the path of a network, as other paths of a
+    configuration are.
     """
 
     kind: Literal["segtile"]
@@ -173,7 +175,7 @@ class SegtileSystem(_Settings):
     def weights(self) -> tuple[Path, ...]:
         """The networks that the recipe names by their paths."""
         names = (self.recipe.coarse.name, self.recipe.refine.name)
-        return tuple(Path(name) for name in names if name.endswith(".onnx"))
+        return tuple(Path(name) for name in names if is_path(name))
 
     @field_validator("recipe")
     @classmethod
@@ -181,7 +183,7 @@ class SegtileSystem(_Settings):
         changed = {}
         for part in ("coarse", "refine"):
             settings = getattr(value, part)
-            if settings.name.endswith(".onnx"):
+            if is_path(settings.name):
                 changed[part] = settings.model_copy(update={"name": str(_resolve(settings.name, info))})
         return value.model_copy(update=changed)
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from segtile.backends.open_promptable import open_promptable
+from segtile.backends.own_sam import open_own_sam
 from segtile.backends.promptable import Promptable
-from segtile.catalog import ModelCard, graph_path, list_cards
+from segtile.catalog import ModelCard, graph_path, is_path, list_cards
 from segtile.errors import BadInput, ModelError
 from segtile.refine.base import Refiner
 from segtile.refine.matting import MattingRefiner
@@ -28,7 +29,8 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
 
     Args:
         name: "auto" (matting), "matting", "none", "net" (our own network), a model of the catalogue for this job
-            ("sam-vit-b"), or the path of a network like our own (.onnx).
+            ("sam-vit-b"), the path of a network like our own (.onnx), or of one of SAM's architecture: a checkpoint
+            (.pth, .pt, .safetensors) or the folder of its graphs, which has a slash in it.
         device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
         second_look: for networks that are asked about objects; see `PromptedRefiner`.
         solar_edges: the same.
@@ -48,10 +50,14 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
     if own:
         chosen = "net" if chosen == OWN else chosen
         return load_network(graph_path(chosen, OWN), chosen if chosen == "net" else Path(chosen).stem, device)
-    card = _card(chosen)
-    network, note = _open(card, device)
+    if is_path(chosen):
+        shown = Path(chosen).stem
+        network, note = _open_own(Path(chosen), device, _changed(Path(chosen)))
+    else:
+        card = _card(chosen)
+        shown, (network, note) = card.id, _open(card, device)
     notes = (note,) if note else ()
-    return PromptedRefiner(card.id, network, second_look=second_look, solar_edges=solar_edges, notes=notes)
+    return PromptedRefiner(shown, network, second_look=second_look, solar_edges=solar_edges, notes=notes)
 
 
 def _card(name: str) -> ModelCard:
@@ -61,7 +67,7 @@ def _card(name: str) -> ModelCard:
         what = f"{name} is a model for another job ({cards[name].role})" if name in cards else f"no refiner {name!r}"
         raise ModelError(
             f"{what}: auto, matting and none work without weights, net comes with its own; with weights of the "
-            f"catalogue {', '.join(models)}; or the path of a network (.onnx)"
+            f"catalogue {', '.join(models)}; or the path of a network: .onnx like our own, .pth of SAM's architecture"
         )
     return cards[name]
 
@@ -70,3 +76,15 @@ def _card(name: str) -> ModelCard:
 def _open(card: ModelCard, device: str) -> tuple[Promptable, str]:
     """A network is kept: a folder of pictures loads it once."""
     return open_promptable(card, device)
+
+
+@lru_cache(maxsize=1)
+def _open_own(path: Path, device: str, _changed: tuple[int, ...]) -> tuple[Promptable, str]:
+    """The same by path, as long as its files stay what they are."""
+    return open_own_sam(path, device)
+
+
+def _changed(path: Path) -> tuple[int, ...]:
+    """When what lies at a path was changed last; () where there is nothing."""
+    files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+    return tuple(file.stat().st_mtime_ns for file in files if file.is_file())

@@ -204,7 +204,7 @@ def test_a_short_run_of_the_training_writes_such_a_checkpoint(tmp_path, capsys):
     write_sheets(tmp_path, 2)
     assert program.main(asked) == 0
     assert load_network(tmp_path / "a" / "t.pth").side == 64
-    assert '"iou"' in (tmp_path / "a" / "log.jsonl").read_text()
+    assert '"points"' in (tmp_path / "a" / "log.jsonl").read_text()
     first = (tmp_path / "a" / "t.pth").read_bytes()
     asked[-1] = str(tmp_path / "b" / "t.pth")
     assert program.main(asked) == 0

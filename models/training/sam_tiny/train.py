@@ -1,4 +1,4 @@
-"""The training run: a few minutes on one core, the loss that SAM was trained with, without its rounds of clicks."""
+"""The training run: minutes on one core, SAM's way of training by masks, points, boxes and corrective clicks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training.common.sprites import Sprite
-from models.training.sam_tiny.config import Settings
-from models.training.sam_tiny.tiles import Example, example, thinned
+from models.training.sam_tiny.asked import Batch, ask, ask_as, clicked
+from models.training.sam_tiny.config import Kinds, Settings
+from models.training.sam_tiny.tiles import Scene, scene, seen_otherwise
 from segtile.backends.sam_checkpoint import PIXEL_MEAN, PIXEL_STD, new_sam
 
 log = logging.getLogger("segtile")
-_HELD_OUT = 24  # tiles that are measured on, never trained on
+_HELD_OUT = 48  # tiles that are measured on, never trained on
+_CELLS = 4  # cells of a mask along a cell of the embedding
+
+
+def split(sprites: Sequence[Sprite]) -> tuple[Sequence[Sprite], Sequence[Sprite]]:
+    """The nine tenths of the sprites that are trained on, and those that are measured on."""
+    cut = max(1, len(sprites) * 9 // 10)
+    return sprites[:cut], sprites[cut:] or sprites[:cut]
 
 
 def train(settings: Settings, sprites: Sequence[Sprite], folder: Path) -> Any:
@@ -29,37 +38,54 @@ def train(settings: Settings, sprites: Sequence[Sprite], folder: Path) -> Any:
 
     Args:
         settings: the run.
-        sprites: the first nine tenths are trained on, the others measured on.
+        sprites: see `split`.
         folder: gets log.jsonl.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
+    started = time.process_time()
     sam, shape = new_sam(settings.shape), settings.shape
-    cut = max(1, len(sprites) * 9 // 10)
-    known, unseen = sprites[:cut], sprites[cut:] or sprites[:cut]
-    tiles = [example(known, shape.image_size, shape.mask_side, settings.seed, i) for i in range(settings.tiles)]
-    held_out = [example(unseen, shape.image_size, shape.mask_side, settings.seed + 1, i) for i in range(_HELD_OUT)]
-    optimiser = torch.optim.AdamW(sam.parameters(), lr=settings.rate, weight_decay=1e-3)
-    rng, started, sums = np.random.default_rng(settings.seed), time.monotonic(), []
+    _look_around(sam)
+    everything = torch.nn.Conv2d(shape.channels, _CELLS * _CELLS, 1)  # of use in training alone
+    known, unseen = split(sprites)
+    tiles = [scene(known, shape.image_size, shape.mask_side, settings.seed, i) for i in range(settings.tiles)]
+    held_out = [scene(unseen, shape.image_size, shape.mask_side, settings.seed + 1, i) for i in range(_HELD_OUT)]
+    log.info("%d tiles composed in %.0f s", len(tiles), time.process_time() - started)
+    weights = [*sam.parameters(), *everything.parameters()]
+    optimiser = torch.optim.AdamW(weights, lr=settings.rate, betas=(0.9, 0.98), weight_decay=1e-3)
+    rng, sums = np.random.default_rng(settings.seed), []
     for at in range(settings.steps):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(settings, at)
-        chosen = [varied(tiles[int(rng.integers(len(tiles)))], rng, settings.dropped) for _ in range(settings.batch)]
-        loss = loss_of(sam, chosen)
+        chosen = [seen_otherwise(tiles[int(rng.integers(len(tiles)))], rng) for _ in range(settings.batch)]
+        loss = loss_of(sam, everything, chosen, settings, rng)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(sam.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         sums.append(float(loss.detach()))
         if (at + 1) % settings.validate_every == 0 or at + 1 == settings.steps:
-            row = {"step": at + 1, "loss": round(float(np.mean(sums)), 4), "iou": round(mean_iou(sam, held_out), 4)}
-            row["seconds"] = round(time.monotonic() - started, 1)
+            row = {"step": at + 1, "loss": round(float(np.mean(sums)), 4), **mean_ious(sam, held_out)}
+            row["seconds"] = round(time.process_time() - started, 1)
             with (folder / "log.jsonl").open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
             log.info("%s", row)
             sums.clear()
     sam.eval()
     return sam
+
+
+@torch.no_grad()
+def _look_around(sam: Any) -> None:
+    """Queries and keys of the decoder's cross attentions begin alike: a point attends to its surroundings at once."""
+    transformer = sam.mask_decoder.transformer
+    crossing = [transformer.final_attn_token_to_image]
+    for layer in transformer.layers:
+        crossing += [layer.cross_attn_token_to_image, layer.cross_attn_image_to_token]
+    for attention in crossing:
+        attention.q_proj.weight.mul_(2.0)
+        attention.k_proj.weight.copy_(attention.q_proj.weight)
+        attention.k_proj.bias.copy_(attention.q_proj.bias)
 
 
 def save(sam: Any, file: Path) -> None:
@@ -69,68 +95,91 @@ def save(sam: Any, file: Path) -> None:
     part.replace(file)
 
 
-def varied(tile: Example, rng: np.random.Generator, dropped: float) -> Example:
-    """The tile with other exposure and white balance, and less of a prompt."""
-    gain = rng.uniform(0.85, 1.1) * (1 + rng.normal(0, 0.02, 3))
-    rgb = np.clip(tile.rgb * gain, 0, 255).astype(np.uint8)
-    return Example(rgb, thinned(tile.prompt, rng, dropped), tile.mask)
-
-
-def predict(sam: Any, tiles: Sequence[Example]) -> list[tuple[Tensor, Tensor]]:
-    """Low-resolution logits (4, n, n) and scores (4,) of each tile; the encoder sees all at once."""
+def look(sam: Any, tiles: Sequence[Scene]) -> Tensor:
+    """Embeddings of some tiles, (b, c, s, s)."""
     pictures = torch.from_numpy(np.stack([tile.rgb for tile in tiles])).permute(0, 3, 1, 2).float()
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (PIXEL_MEAN, PIXEL_STD))
-    embeddings = sam.image_encoder((pictures - mean) / std)
-    found = []
-    for tile, embedding in zip(tiles, embeddings, strict=True):
-        prompt = tile.prompt
-        points = None
-        if len(prompt.points):
-            labels = torch.from_numpy(np.asarray(prompt.inside, np.float32))
-            points = torch.from_numpy(prompt.points)[None], labels[None]
-        sparse, dense = sam.prompt_encoder(
-            points=points,
-            boxes=None if prompt.box is None else torch.tensor([prompt.box], dtype=torch.float32),
-            masks=None if prompt.mask is None else torch.from_numpy(prompt.mask)[None, None],
-        )
-        masks, scores = sam.mask_decoder.predict_masks(
-            embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense
-        )
-        found.append((masks[0], scores[0]))
+    return sam.image_encoder((pictures - mean) / std)  # type: ignore[no-any-return]
+
+
+def answer(sam: Any, embedding: Tensor, asked: Batch) -> tuple[Tensor, Tensor]:
+    """Low-resolution logits (K, 4, n, n) and scores (K, 4) of a tile's questions; `embedding` is (c, s, s)."""
+    points = None
+    if asked.points is not None and asked.inside is not None:
+        points = torch.from_numpy(asked.points), torch.from_numpy(asked.inside)
+    sparse, dense = sam.prompt_encoder(
+        points=points,
+        boxes=None if asked.boxes is None else torch.from_numpy(asked.boxes),
+        masks=None if asked.masks is None else torch.from_numpy(asked.masks)[:, None],
+    )
+    found: tuple[Tensor, Tensor] = sam.mask_decoder.predict_masks(
+        embedding[None], sam.prompt_encoder.get_dense_pe(), sparse, dense
+    )
     return found
 
 
-def loss_of(sam: Any, tiles: Sequence[Example]) -> Tensor:
-    """Cross entropy and dice of the first mask and of the best of the others, and how far scores are from their IoU."""
-    total = torch.zeros(())
-    for tile, (masks, scores) in zip(tiles, predict(sam, tiles), strict=True):
-        target = torch.from_numpy(tile.mask).expand_as(masks)
-        entropy = functional.binary_cross_entropy_with_logits(masks, target, reduction="none").mean(dim=(1, 2))
-        share = masks.sigmoid()
-        overlap = (share * target).sum(dim=(1, 2))
-        dice = 1 - (2 * overlap + 1) / (share.sum(dim=(1, 2)) + target.sum(dim=(1, 2)) + 1)
-        each = 2 * entropy + dice
-        off = (scores - ious(masks, target)).square().mean()
-        total = total + each[0] + each[1:].min() + 0.1 * each[1:].mean() + off
-    return total / len(tiles)
+def loss_of(
+    sam: Any, everything: torch.nn.Module, tiles: Sequence[Scene], settings: Settings, rng: np.random.Generator
+) -> Tensor:
+    """Mean over the questions of a batch of tiles, the second ones with a click included, and the loss of all objects.
+
+    `everything` reads the union of a tile's objects off its embedding: so the encoder learns what an object is from the
+    first step on, long before the decoder has learnt what a prompt is.
+    """
+    losses, embeddings = [], look(sam, tiles)
+    for tile, embedding in zip(tiles, embeddings, strict=True):
+        asked = ask(tile, settings.kinds, settings.prompts, settings.dropped, rng)
+        masks, scores = answer(sam, embedding, asked)
+        losses.append(_loss(masks, scores, torch.from_numpy(asked.targets)))
+        if rng.random() < settings.clicks:
+            again = clicked(asked, best(masks, scores).detach().numpy(), len(tile.rgb), rng)
+            masks, scores = answer(sam, embedding, again)
+            losses.append(_loss(masks, scores, torch.from_numpy(again.targets)))
+    union = torch.from_numpy(np.stack([tile.objects.sum(axis=0).clip(0, 1) for tile in tiles]))[:, None]
+    return torch.cat(losses).mean() + _each(functional.pixel_shuffle(everything(embeddings), _CELLS), union).mean()
 
 
-def ious(masks: Tensor, target: Tensor) -> Tensor:
-    """IoU of each mask above 0 with the target above a half, (m,)."""
-    found, wanted = masks.detach() > 0, target > 0.5
-    union = (found | wanted).sum(dim=(1, 2))
-    return torch.where(union > 0, (found & wanted).sum(dim=(1, 2)) / union.clamp_min(1), torch.ones(()))
+def _loss(masks: Tensor, scores: Tensor, targets: Tensor) -> Tensor:
+    """The loss of the first mask and of the best of the others, and how far scores are from their IoU: (K,)."""
+    each = _each(masks, targets[:, None].expand_as(masks))
+    off = (scores - ious(masks, targets)).square().mean(dim=1)
+    return each[:, 0] + each[:, 1:].amin(dim=1) + 0.1 * each[:, 1:].mean(dim=1) + off
+
+
+def _each(masks: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy and dice of each mask, (K, m)."""
+    entropy = functional.binary_cross_entropy_with_logits(masks, target, reduction="none").mean(dim=(2, 3))
+    share = masks.sigmoid()
+    overlap = (share * target).sum(dim=(2, 3))
+    return 2 * entropy + 1 - (2 * overlap + 1) / (share.sum(dim=(2, 3)) + target.sum(dim=(2, 3)) + 1)
+
+
+def best(masks: Tensor, scores: Tensor) -> Tensor:
+    """Of each question the mask that the network itself scores best, (K, n, n)."""
+    return masks[torch.arange(len(masks)), scores.argmax(dim=1)]
+
+
+def ious(masks: Tensor, targets: Tensor) -> Tensor:
+    """IoU of each mask above 0 with the targets (K, n, n) above a half, (K, m)."""
+    found, wanted = masks.detach() > 0, targets[:, None] > 0.5
+    union = (found | wanted).sum(dim=(2, 3))
+    return torch.where(union > 0, (found & wanted).sum(dim=(2, 3)) / union.clamp_min(1), torch.ones(()))
 
 
 @torch.inference_mode()
-def mean_iou(sam: Any, tiles: Sequence[Example]) -> float:
-    """Mean IoU of the masks that the network itself scores best."""
+def mean_ious(sam: Any, tiles: Sequence[Scene]) -> dict[str, float]:
+    """Mean IoU of the masks that the network itself scores best, for each kind of question."""
     sam.eval()
-    found = []
-    for tile, (masks, scores) in zip(tiles, predict(sam, tiles), strict=True):
-        found.append(float(ious(masks, torch.from_numpy(tile.mask).expand_as(masks))[int(scores.argmax())]))
+    embeddings, found = look(sam, tiles), {}
+    for field in fields(Kinds):
+        each = []
+        for number, (tile, embedding) in enumerate(zip(tiles, embeddings, strict=True)):
+            asked = ask_as(tile, field.name, 3, 0.0, np.random.default_rng(number))
+            masks, scores = answer(sam, embedding, asked)
+            each.append(ious(best(masks, scores)[:, None], torch.from_numpy(asked.targets)))
+        found[field.name] = round(float(torch.cat(each).mean()), 4)
     sam.train()
-    return float(np.mean(found))
+    return found
 
 
 def rate_at(settings: Settings, at: int) -> float:

@@ -1,0 +1,61 @@
+"""A network of SAM's architecture that a user names by its path: a checkpoint, or the folder of its graphs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from segtile.backends.promptable import Promptable
+from segtile.backends.sam_export import DECODER, ENCODER, FAMILY_KEY, SOURCE_KEY
+from segtile.backends.sam_onnx import OnnxPromptable
+from segtile.backends.sam_torch import TorchSam
+from segtile.catalog import load_card
+from segtile.errors import ModelError
+
+#: The model of the catalogue whose card says how networks of this architecture want their pictures.
+_LIKE = "sam-vit-b"
+
+
+def open_own_sam(path: Path, device: str = "auto", threads: int = 0) -> tuple[Promptable, str]:
+    """Load a network of SAM's architecture, of any dimensions, by the path of its weights.
+
+    Args:
+        path: a checkpoint (.pth, .pt, .safetensors), or a folder with encoder.onnx and decoder.onnx as
+            `segtile models export` makes them, which need no torch.
+        device: see `OnnxGraph` and `TorchSam`.
+        threads: the same.
+
+    Returns:
+        The network, and a sentence for the user about what runs it.
+
+    Raises:
+        BackendMissing: what runs it is not installed.
+        ModelError: there is nothing there, or it holds no network of SAM's architecture.
+    """
+    card = replace(load_card(_LIKE), id=path.stem, files=(), size=(0, 0))  # the weights say their size
+    if path.is_dir():
+        missing = [name for name in (ENCODER, DECODER) if not (path / name).is_file()]
+        if missing:
+            raise ModelError(
+                f"{path} lacks {' and '.join(missing)}: 'segtile models export CHECKPOINT -o DIR' makes them"
+            )
+        network = OnnxPromptable(card, [path / ENCODER, path / DECODER], device, threads)
+        _check_pair(path, network)
+        return network, f"{path} ran through onnxruntime"
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file")
+    return TorchSam(card, path, device, threads), f"{path} ran through segment_anything and torch"
+
+
+def _check_pair(folder: Path, network: OnnxPromptable) -> None:
+    """What the graphs say of themselves: of SAM's family, and both of one checkpoint.
+
+    Raises:
+        ModelError: they say otherwise.
+    """
+    for key, what in ((FAMILY_KEY, "families"), (SOURCE_KEY, "checkpoints")):
+        said = {entries.get(key, "") for entries in network.metadata}
+        if len(said) > 1:
+            raise ModelError(f"the graphs in {folder} were made from two {what}; export them again")
+        if key == FAMILY_KEY and said - {"", "sam"}:
+            raise ModelError(f"the graphs in {folder} are of the family {said.pop()!r}, not of segment-anything's")
