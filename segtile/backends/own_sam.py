@@ -40,6 +40,8 @@ def open_own_sam(path: Path, device: str = "auto", threads: int = 0) -> tuple[Pr
                 f"{path} lacks {' and '.join(missing)}: 'segtile models export CHECKPOINT -o DIR' makes them"
             )
         network = OnnxPromptable(card, [path / ENCODER, path / DECODER], device, threads)
+        if not network.side:
+            raise ModelError(f"{path / ENCODER} does not say what size of picture it takes")
         _check_pair(path, network)
         return network, f"{path} ran through onnxruntime"
     if not path.is_file():

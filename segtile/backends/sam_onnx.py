@@ -124,8 +124,8 @@ class OnnxPromptable:
             raise ModelError(f"the card of {self._card.id} says {wanted[0]} x {wanted[1]} px; a square is expected")
         if self._open_size:
             return wanted[0]
-        if wanted == (0, 0) and width == height:
-            return int(width)
+        if wanted == (0, 0) and width is not None and width == height:
+            return width
         if (width, height) != wanted:
             raise ModelError(f"the encoder of {self._card.id} takes {width} x {height} px, its card says {wanted}")
         return wanted[0]
