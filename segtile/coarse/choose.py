@@ -32,8 +32,9 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
         preview: (h, w, 3) float32 sRGB-encoded in [0, 1], the whole picture scaled down; at most some 2048 px a side.
         frame: the box of the picture that the preview shows, in its own pixels.
         name: "studio" (models a plain background, needs no weights), "net" (our own network) or the path of another
-            such one (.onnx), a catalogue name ("u2netp"), or "auto": studio where the background is plain, else an
-            installed network, else studio with a warning.
+            such one (.onnx), a catalogue name ("u2netp"), or "auto": studio where the background is plain and shows
+            something, else the best network that is installed (our own comes with segtile), said in the notes; without
+            onnxruntime studio with a warning.
         device: for networks: "auto", "cpu", "cuda" or "cuda:N".
 
     Returns:
@@ -81,19 +82,28 @@ def look_as_rembg(raster: Raster, size: tuple[int, int], name: str, device: str 
 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     found, plain = studio_pass(preview, frame)
-    if plain >= PLAIN_ENOUGH:
-        return found
-    share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
     cards = _installed() if available_providers() else []
+    if plain >= PLAIN_ENOUGH:
+        return found if found.labels.any() or not cards else _second_opinion(preview, frame, found, cards[0], device)
+    share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
     if not cards:
         note = (
-            f"The background is not plain ({share}) and no network is installed, so the studio pass was used all the "
-            "same: check the result; 'segtile models pull u2net' brings a network, 'segtile models list' shows others."
+            f"The background is not plain ({share}) and no network can be run here (pip install segtile[cpu]), so the "
+            "studio pass was used all the same: check the result."
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
     chosen = _by_card(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
+
+
+def _second_opinion(preview: FloatArray, frame: Box, nothing: CoarseMap, card: ModelCard, device: str) -> CoarseMap:
+    """What a network finds on a plain background on which the studio pass found nothing: white on white, mostly."""
+    seen = _by_card(preview, frame, card, device)
+    if not seen.labels.any():
+        return nothing
+    note = f"The studio pass found nothing on this background, the network {card.id} did: check the result."
+    return replace(seen, notes=(note, *seen.notes))
 
 
 def _by_card(preview: FloatArray, frame: Box, card: ModelCard, device: str) -> CoarseMap:

@@ -1,9 +1,12 @@
+import dataclasses
+
 import coarse_scenes as scenes
 import numpy as np
 import pytest
 
 from segtile.coarse import choose, look
 from segtile.errors import BadInput, ModelError
+from segtile.raster import open_raster
 from segtile.types import Box
 
 
@@ -39,21 +42,43 @@ def test_auto_takes_studio_for_a_plain_background(no_weights):
     assert found.notes == ()
 
 
-def test_auto_without_a_network_warns_where_the_background_is_busy(no_weights):
+def test_auto_without_a_network_warns_where_the_background_is_busy(no_weights, monkeypatch):
+    monkeypatch.setattr(choose, "available_providers", list)
     preview = woods()
     found = look(preview, frame_of(preview))
     assert found.source == "studio"
     assert "not plain" in found.notes[0]
-    assert "no network is installed" in found.notes[0]
+    assert "no network can be run" in found.notes[0]
 
 
-def test_auto_prefers_an_installed_network_where_the_background_is_busy(u2netp_home):
+def test_auto_prefers_the_best_installed_network_where_the_background_is_busy(u2netp_home, monkeypatch):
     preview = woods()
     preview[80:220, 140:260] = (0.9, 0.1, 0.1)
     found = look(preview, frame_of(preview))
-    assert found.source == "u2netp"
+    assert found.source == "net-coarse", "ours comes with segtile"
     assert "not plain" in found.notes[0]
-    assert "u2netp" in found.notes[0]
+    assert "net-coarse" in found.notes[0]
+    inside, outside = found.prob[90:210, 150:250], np.delete(found.prob, np.s_[70:230], axis=0)
+    assert inside.mean() > 0.9
+    assert outside.mean() < 0.1
+    better = [dataclasses.replace(card, auto=99) if card.id == "u2netp" else card for card in choose.list_cards()]
+    monkeypatch.setattr(choose, "list_cards", lambda: better)
+    assert look(preview, frame_of(preview)).source == "u2netp"
+
+
+def test_auto_asks_a_network_where_the_studio_pass_finds_nothing(no_weights, monkeypatch, data_samples):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    with open_raster(data_samples / "pearls_white.tif") as raster:
+        preview = raster.preview(1024)
+    empty = look(np.full_like(preview, 0.9), frame_of(preview), "studio")
+    assert not empty.labels.any()
+    monkeypatch.setattr(choose, "studio_pass", lambda *_: (empty, 1.0))
+    found = look(preview, frame_of(preview))
+    assert found.source == "net-coarse"
+    assert found.labels.any()
+    assert "found nothing" in found.notes[0]
+    paper = np.full((300, 400, 3), 0.95, np.float32)
+    assert not look(paper, frame_of(paper)).labels.any(), "what both see empty stays empty"
 
 
 def test_a_network_by_name(u2netp_home):
