@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from segtile.backends.promptable import Answer, Embedding, Prompt
-from segtile.backends.sam_network import load_network
+from segtile.backends.sam_network import PACKAGES, load_network
 from segtile.backends.squares import Square, place, prepare
 from segtile.backends.torch_weights import torch_module
 from segtile.catalog import ModelCard
@@ -35,7 +35,8 @@ class TorchSam:
         """Load a checkpoint.
 
         Args:
-            card: the family, and how the network wants its pictures; a size of (0, 0) is what the checkpoint says.
+            card: the family, and how the network wants its pictures; no family and a size of (0, 0) are what the
+                checkpoint says.
             checkpoint: .pth, .pt or .safetensors; see `load_network`.
             device: "auto" (CUDA where torch has it, else the CPU), "cpu", "cuda" or "cuda:N".
             threads: threads of torch, for the whole process; 0 leaves them.
@@ -50,12 +51,17 @@ class TorchSam:
         self._device = _device(self._torch, device)
         if threads:
             self._torch.set_num_threads(threads)
-        self._card, self._network = card, load_network(checkpoint, card.family)
+        self._card, self._network = card, load_network(checkpoint, card.family or None)
         self._network.model.to(self._device)
         self._lock = threading.Lock()
         self.side, self.mask_side = self._network.side, self._network.mask_side
         if card.size not in ((0, 0), (self.side, self.side)):
             raise ModelError(f"the checkpoint of {card.id} takes {self.side} px, its card says {card.size}")
+
+    @property
+    def packages(self) -> str:
+        """What runs it beside torch, in words."""
+        return " and ".join(PACKAGES[self._network.family])
 
     @property
     def provider(self) -> str:
