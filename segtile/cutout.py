@@ -179,7 +179,8 @@ def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:
 def _as_rembg(raster: Raster, recipe: Recipe) -> CoarseMap:
     """Rembg enlarges its network's answer to the picture's own size at once, and so does this where memory allows."""
     asked, whole = recipe.coarse, raster.info.frame
-    need, notes = memory_for(whole.area), ()
+    need = memory_for(whole.area)
+    notes: tuple[str, ...] = ()
     size = (whole.width, whole.height)
     if need > recipe.limits.memory_mb:
         size = preview_size(whole.width, whole.height, asked.long_side)
