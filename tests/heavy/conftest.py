@@ -1,11 +1,17 @@
 """What the tests of heavy networks share."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # small_sam
+
+# ultralytics reads these when it is imported, by whichever test does so first: nothing is fetched, no pickle runs code
+os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.mkdtemp(prefix="ultralytics-"))
+os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "ULTRALYTICS_SAFE_LOAD": "true"}
 
 
 @pytest.fixture(scope="module")

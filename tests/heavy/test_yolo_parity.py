@@ -40,9 +40,7 @@ def torch():
 
 
 @pytest.fixture(scope="session")
-def ultralytics(torch, tmp_path_factory):
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(tmp_path_factory.mktemp("settings")))
-    os.environ |= {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "ULTRALYTICS_SAFE_LOAD": "true"}
+def ultralytics(torch):
     try:
         import ultralytics
     except Exception as error:  # torchvision of another build than torch's fails with errors of every kind
