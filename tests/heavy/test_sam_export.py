@@ -13,7 +13,7 @@ pytest.importorskip("segment_anything", reason="the export needs segment_anythin
 onnx = pytest.importorskip("onnx", reason="the export needs onnx")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segtile[cpu]")
 
-from small_sam import SMALL  # noqa: E402
+from small_sam import SMALL, Payload  # noqa: E402
 
 from segtile.backends.sam_checkpoint import VIT_B, new_sam, shape_of  # noqa: E402
 from segtile.backends.sam_export import DECODER, ENCODER, SOURCE_KEY, WEIGHTS, export_sam  # noqa: E402
@@ -23,16 +23,6 @@ from segtile.catalog.content import digest  # noqa: E402
 from segtile.errors import ModelError, ReadError, WouldOverwrite  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-class Payload:
-    """What a hostile checkpoint holds: unpickling it makes a file."""
-
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return open, (str(self.target), "w")
 
 
 @pytest.fixture(scope="module")

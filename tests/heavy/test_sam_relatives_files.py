@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="a checkpoint needs torch: pip install segtile[torch]")
 pytest.importorskip("segment_anything", reason="a checkpoint needs segment_anything: pip install segtile[torch]")
 
-from small_sam import SMALL, mobile, need_hq, small_hq, tiny_hq  # noqa: E402
+from small_sam import SMALL, Payload, mobile, need_hq, small_hq, tiny_hq  # noqa: E402
 
 need_hq()
 
@@ -30,16 +30,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 MAKERS = {"sam": lambda: new_sam(SMALL), "mobile-sam": mobile, "sam-hq": tiny_hq, "sam-hq-vit": small_hq}
 CARDS = {"sam": "sam-vit-b", "mobile-sam": "mobile-sam", "sam-hq": "sam-hq-tiny"}
 TITLES = {"sam": "SAM", "mobile-sam": "MobileSAM", "sam-hq": "SAM-HQ"}
-
-
-class Payload:
-    """What a hostile checkpoint holds: unpickling it makes a file."""
-
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return open, (str(self.target), "w")
 
 
 @pytest.fixture(scope="module")
