@@ -43,12 +43,26 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
         ModelError: the graph is no such network, or fails on this picture.
     """
     graph = _load(path, device)
+    return look(graph, preview, frame, graph.long_side, graph.close_side, name)
+
+
+def look(graph: AlphaGraph, preview: FloatArray, frame: Box, far: int, near: int, name: str = "net") -> CoarseMap:
+    """Look at a whole picture from afar, then from near; as `net_pass`, by a graph that is loaded.
+
+    Args:
+        graph: the coarse network.
+        preview: (h, w, 3) float32 sRGB-encoded in [0, 1].
+        frame: the picture's own box.
+        far: px, the longer side of the look from afar.
+        near: px, that of the closer look; one that is no larger is left out.
+        name: what the map's `source` says.
+    """
     height, width = preview.shape[:2]
-    small = _smaller(preview, preview_size(width, height, graph.long_side))
-    prob, seen = _ask(graph, small)
-    nearer = _smaller(preview, preview_size(width, height, graph.close_side)) if graph.close_side else small
+    small = _smaller(preview, preview_size(width, height, far))
+    prob, seen = ask(graph, small)
+    nearer = _smaller(preview, preview_size(width, height, near)) if near else small
     if nearer.shape[0] > small.shape[0]:
-        close, seen = _ask(graph, nearer)
+        close, seen = ask(graph, nearer)
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
@@ -81,8 +95,8 @@ def _log_odds(prob: FloatArray) -> FloatArray:
     return np.asarray(np.log(held / (1.0 - held)), np.float32)
 
 
-def _ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
-    """The network's answer for a picture of a size that it knows, and the background that was found in it."""
+def ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+    """The network's answer (h, w) for a picture (h, w, 3) of a size that it knows, and the background found in it."""
     seen = see_background(small)
     tone = None if seen is None or graph.neutral else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)

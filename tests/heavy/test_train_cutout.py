@@ -18,6 +18,7 @@ import onnxruntime
 from models.training.common.runs import LOG, read_rows
 from models.training.cutout import train as training
 from models.training.cutout.__main__ import main
+from models.training.cutout.bank import Crop
 from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.examples import CHANNELS, Examples, held_out
 from models.training.cutout.export import NAMES, Exported, export
@@ -137,6 +138,26 @@ def test_ablations_see_nothing_and_the_graph_says_so(shelves, tmp_path):
     assert neutral == list(CHANNELS["refine"][1:])
 
 
+def test_real_answers_reach_the_refiner_as_its_coarse_probability(shelves):
+    """A crop with a background that is told, and answers that are known by their value."""
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(180, 200, (96, 96, 3), np.uint8)
+    crop = Crop(pixels, np.full((96, 96), 255, np.uint8), np.full((96, 96), 77, np.uint8), None, 0.01, 1.0)
+    toned = replace(crop, tone=np.full((96, 96), 65535, np.uint16))
+    told = replace(SETTINGS, data=replace(SETTINGS.data, unknown=0.0), refine=replace(_STAGE, answers=1.0))
+    held = Shelf((), SETTINGS.data, False, [crop]), Shelf((), SETTINGS.data, False, [toned])
+    for shelf, known in zip(held, (False, True), strict=True):
+        pairs = [Examples("refine", told, shelf, 3, n, 1)[0] for n in range(12)]
+        # some get more faults, most are as they were given
+        assert np.median([np.median(seen[-1]) for seen, _ in pairs]) == pytest.approx(77 / 255, abs=1e-3)
+        assert all((alpha == 1).all() for _, alpha in pairs)
+        assert all((np.abs(seen[3]).max() > 0) == known for seen, _ in pairs)
+    untold = replace(told, refine=replace(told.refine, prob=False, solar=False))
+    seen, _ = Examples("refine", untold, held[1], 3, 0, 1)[0]
+    np.testing.assert_array_equal(seen[3], 0)
+    np.testing.assert_array_equal(seen[4:], 0.5)
+
+
 def test_weights_are_kept_small_and_can_be_gone_on_from(whole, shelves, tmp_path):
     task, run, _ = whole
     file = tmp_path / "start.safetensors"
@@ -196,3 +217,26 @@ def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
     assert {"sheet.png", "log.png", LOG, "checkpoint.pt"} <= {file.name for file in Path(run).iterdir()}
     assert main(["export", *given, "--run", str(tmp_path / "none"), "-o", str(tmp_path / "no.onnx")]) == 1
     assert "the verb train makes it" in capsys.readouterr().err
+
+
+def test_the_command_asks_the_coarse_network_and_trains_on_its_answers(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("models.training.cutout.answer.SIDES", (320,))
+    monkeypatch.setattr("models.training.cutout.looks.SIDES", (128, 320))
+    monkeypatch.setattr("models.training.cutout.looks.FAR", 128)
+    monkeypatch.setattr("models.training.cutout.looks.NEAR", 320)
+    config = tmp_path / "small.toml"
+    config.write_text(
+        'seed = 3\n[data]\nheld_out_kinds = ["bar"]\nvalidation = 2\n'
+        "[refine]\nsides = [64]\nbatch = 2\nsteps = 2\nanswers = 1.0\nvalidate_every = 2\n"
+    )
+    given = ["--config", str(config), "--data", str(folder)]
+    train = ["train", "refine", *given, "-o", str(tmp_path / "run"), "--device", "cpu", "--workers", "0"]
+    assert main([*train, "--answers", str(tmp_path / "answers")]) == 1
+    assert "the verb answer makes them" in capsys.readouterr().err
+    assert main(["answer", "coarse", *given, "--count", "8", "-o", str(tmp_path / "answers")]) == 0
+    assert [len(list((tmp_path / "answers" / part).iterdir())) for part in ("train", "val")] == [8, 1]
+    assert main([*train, "--answers", str(tmp_path / "answers")]) == 0
+    assert main(["looks", "coarse", *given, "--count", "2"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].startswith("| looks")
+    assert len(table) == 2 + 2 + 4

@@ -1,9 +1,11 @@
 """Train the networks of the cut-out, write them as ONNX, and print and draw what they do to held-out pictures.
 
 python -m models.training.sprites --sheets 26 -o out/sprites         renders pieces; in Blender's environment
-python -m models.training.cutout train refine --data out/sprites out/corpus/train out/corpus/val -o out/refine
+python -m models.training.cutout answer coarse --data out/sprites out/corpus/train out/corpus/val -o out/answers
+python -m models.training.cutout train refine --answers out/answers --data out/sprites out/corpus/train -o out/refine
 python -m models.training.cutout export refine --run out/refine -o models/weights/net-refine.onnx
 python -m models.training.cutout keep refine --run out/refine -o models/training/cutout/start/refine.safetensors
+python -m models.training.cutout looks coarse --data out/sprites out/corpus/val
 python -m models.training.cutout evaluate refine --run out/refine --data out/sprites out/corpus/val
 """
 
@@ -21,13 +23,26 @@ import torch
 
 from models.training.common.plot import plot_rows
 from models.training.common.runs import LOG, read_rows
+from models.training.cutout.answer import fill
+from models.training.cutout.bank import load
 from models.training.cutout.config import SETTINGS, Settings, read_settings
 from models.training.cutout.examples import held_out
 from models.training.cutout.figures import sheet, validate
+from models.training.cutout.looks import compare
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.train import CHECKPOINT, Run, restore, start, train
 from models.training.cutout.weights import keep
+from segtile.backends.alpha_graph import AlphaGraph
 
+GRAPH = Path(__file__).parents[2] / "weights" / "net-coarse.onnx"
+HELP = {
+    "train": "train, or go on from the checkpoint in the run's folder",
+    "export": "write the run's averaged weights as ONNX",
+    "keep": "write the run's averaged weights as fp16 .safetensors to go on from",
+    "evaluate": "figures and a sheet of pictures, on held-out kinds",
+    "answer": "ask a coarse network about pictures for the refiner to learn from, and an eighth more to validate on",
+    "looks": "compare ways of looking at held-out pictures with a coarse network",
+}
 PANELS = (("loss", "entropy", "slope", "edge"), ("iou", "biou2", "before_biou2"), ("mae", "mse"))
 
 
@@ -36,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        settings = read_settings(given.config)
-        return {"train": _train, "export": _export, "evaluate": _evaluate, "keep": _keep}[given.verb](settings, given)
+        settings = _settings(given)
+        return VERBS[given.verb](settings, given)
     except (OSError, ImportError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -46,26 +61,38 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models.training.cutout", description="The cut-out's networks.")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    one = verbs.add_parser("train", help="train, or go on from the checkpoint in the run's folder")
-    two = verbs.add_parser("export", help="write the run's averaged weights as ONNX")
-    three = verbs.add_parser("evaluate", help="figures and a sheet of pictures, on held-out kinds")
-    four = verbs.add_parser("keep", help="write the run's averaged weights as fp16 .safetensors to go on from")
-    for verb in (one, two, three, four):
-        verb.add_argument("task", choices=("coarse", "refine"))
-        verb.add_argument("--config", type=Path, default=SETTINGS, help=f"TOML (default {SETTINGS.name})")
-    for verb in (one, three):
-        verb.add_argument("--data", type=Path, nargs="+", required=True, help="folders of .npz sprites and scenes")
-        verb.add_argument("--device", default="auto", help="auto, cpu or cuda")
-        verb.add_argument("--threads", type=int, default=1, help="of the CPU; 1 is the fastest on a busy machine")
-    one.add_argument("-o", "--run", type=Path, required=True, help="folder of checkpoint, log and plot")
-    one.add_argument("--start", type=Path, help="weights to begin with, as the verb keep writes them")
-    one.add_argument("--workers", type=int, default=1, help="processes that compose pictures")
-    for verb in (two, three, four):
-        verb.add_argument("--run", type=Path, required=True, help="folder of the run")
-    for verb, what in ((two, "the ONNX file"), (four, "the .safetensors file")):
-        verb.add_argument("-o", "--out", type=Path, required=True, help=what)
-    two.add_argument("--half", action="store_true", help="store weights as fp16; sums stay fp32")
+    verb = {name: verbs.add_parser(name, help=text) for name, text in HELP.items()}
+    for name, one in verb.items():
+        one.add_argument("task", choices=("coarse",) if name in ("answer", "looks") else ("coarse", "refine"))
+        one.add_argument("--config", type=Path, default=SETTINGS, help=f"TOML (default {SETTINGS.name})")
+        one.add_argument("--seed", type=int, help="in place of the settings'")
+        one.add_argument("--without", nargs="+", default=[], choices=("solar", "prob"), help="for ablations: untold")
+    for name in ("train", "evaluate", "answer", "looks"):
+        verb[name].add_argument("--data", type=Path, nargs="+", required=True, help="folders of sprites and scenes")
+    for name in ("train", "evaluate"):
+        verb[name].add_argument("--answers", type=Path, help="the folder that the verb answer wrote")
+        verb[name].add_argument("--device", default="auto", help="auto, cpu or cuda")
+        verb[name].add_argument("--threads", type=int, default=1, help="of the CPU; 1 is best on a busy machine")
+    verb["train"].add_argument("-o", "--run", type=Path, required=True, help="folder of checkpoint, log and plot")
+    verb["train"].add_argument("--start", type=Path, help="weights to begin with, as the verb keep writes them")
+    verb["train"].add_argument("--workers", type=int, default=1, help="processes that compose pictures")
+    for name in ("export", "evaluate", "keep"):
+        verb[name].add_argument("--run", type=Path, required=True, help="folder of the run")
+    for name, what in (("export", "ONNX file"), ("keep", ".safetensors file"), ("answer", "folder")):
+        verb[name].add_argument("-o", "--out", type=Path, required=True, help=f"the {what}")
+    verb["export"].add_argument("--half", action="store_true", help="store weights as fp16; sums stay fp32")
+    for name, count in (("answer", 300), ("looks", 24)):
+        verb[name].add_argument("--graph", type=Path, default=GRAPH, help=f"coarse network (default {GRAPH.name})")
+        verb[name].add_argument("--count", type=int, default=count, help=f"composed pictures (default {count})")
+    verb["answer"].add_argument("--first", type=int, default=0, help="its number, where processes share the work")
     return parser
+
+
+def _settings(given: argparse.Namespace) -> Settings:
+    settings = read_settings(given.config)
+    stage = replace(settings.stage(given.task), **dict.fromkeys(given.without, False))
+    seed = settings.seed if given.seed is None else given.seed
+    return replace(settings, seed=seed, **{given.task: stage})  # type: ignore[arg-type]
 
 
 def _device(given: argparse.Namespace) -> torch.device:
@@ -76,10 +103,37 @@ def _device(given: argparse.Namespace) -> torch.device:
 
 
 def _train(settings: Settings, given: argparse.Namespace) -> int:
-    device, folders = _device(given), tuple(given.data)
-    shelves = (Shelf(folders, settings.data, False), Shelf(folders, settings.data, True))
+    device = _device(given)
+    shelves = (_shelf(settings, given, False), _shelf(settings, given, True))
     train(given.task, settings, shelves, given.run, device, given.workers, given.start)
     plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")
+    return 0
+
+
+def _shelf(settings: Settings, given: argparse.Namespace, for_validation: bool) -> Shelf:
+    answers = load(given.answers / ("val" if for_validation else "train")) if given.answers else []
+    if given.answers and not answers:
+        raise FileNotFoundError(f"no answers in {given.answers}: the verb answer makes them")
+    return Shelf(tuple(given.data), settings.data, for_validation, answers)
+
+
+def _answer(settings: Settings, given: argparse.Namespace) -> int:
+    cv2.setNumThreads(1)
+    graph = AlphaGraph(given.graph, refines=False)
+    for for_validation, share in ((False, 1), (True, 8)):
+        shelf = Shelf(tuple(given.data), settings.data, for_validation)
+        seed = settings.seed + 2 + for_validation
+        folder = given.out / ("val" if for_validation else "train")
+        fill(folder, graph, shelf, settings.data, seed, given.first // share, given.count // share)
+    return 0
+
+
+def _looks(settings: Settings, given: argparse.Namespace) -> int:
+    cv2.setNumThreads(1)
+    shelf = Shelf(tuple(given.data), settings.data, True)
+    print("| looks | IoU | biou2 | MAE x1000 |\n|---|---|---|---|")
+    for way, found in compare(settings, AlphaGraph(given.graph, refines=False), shelf, given.count).items():
+        print(f"| {way} | {found['iou']:.3f} | {found['biou2']:.3f} | {found['mae']:.1f} |")
     return 0
 
 
@@ -108,12 +162,16 @@ def _keep(settings: Settings, given: argparse.Namespace) -> int:
 def _evaluate(settings: Settings, given: argparse.Namespace) -> int:
     device = _device(given)
     run = _restored(settings, given, device)
-    pairs = held_out(given.task, settings, Shelf(tuple(given.data), settings.data, True))
+    pairs = held_out(given.task, settings, _shelf(settings, given, True))
     print(json.dumps({"step": run.step} | validate(given.task, run.average, pairs)))
     cv2.imwrite(str(given.run / "sheet.png"), sheet(given.task, run.average, pairs, 24))
     plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")
     return 0
 
+
+VERBS = {
+    "train": _train, "export": _export, "keep": _keep, "evaluate": _evaluate, "answer": _answer, "looks": _looks,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

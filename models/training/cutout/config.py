@@ -38,12 +38,14 @@ class Stage:
 
     `minutes` over 0 ends the run by the clock, the rate falling with it: then the machine decides how many steps it
     is, and a run is not the same on another. `encoder_rate` is the share of the rate that ImageNet's weights get.
-    `close` is the share of the coarse network's pictures that are a part of a larger one, as the refiner's all are: it
-    learns to look at pictures twice as large as it is trained with. `blind` is the share of the refiner's crops whose
-    coarse probability says nothing: with few of them it learns to copy that plane long before it learns to look at the
-    picture. `solar` and `prob` switch the solar channels and the coarse probability off for ablations: the network sees
-    what it would see where neither is known. Up to the share `rough_until` of the run it computes in bfloat16, which is
-    faster; the rest is in full precision, as alpha has 256 levels.
+    `close` is the share of the coarse network's pictures that are a part of a larger one, as the refiner's all are:
+    it learns to look at pictures twice as large as it is trained with. `blind` is the share of the refiner's crops
+    whose coarse probability says nothing: with few of them it learns to copy that plane long before it learns to
+    look at the picture. `answers` is the share of its crops that come with the coarse network's real answer, once
+    there are any (`models.training.cutout.bank`), `good` the share of the others whose coarse probability has no
+    fault but to be coarse. `solar` and `prob` switch the solar channels and the coarse probability off for
+    ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
+    it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -57,6 +59,8 @@ class Stage:
     average: float = 0.995
     close: float = 0.0
     blind: float = 0.03
+    answers: float = 0.0
+    good: float = 0.0
     rough_until: float = 0.0
     solar: bool = True
     prob: bool = True

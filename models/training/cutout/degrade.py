@@ -25,7 +25,45 @@ def degrade(rng: Rng, alpha: Float, dark: Float, blind: float) -> Float:
         return np.asarray(haze * np.float32(rng.uniform(0.4, 1.0)), np.float32)
     scale = float(np.exp(rng.uniform(0, np.log(5.0)))) if rng.random() < 0.75 else float(rng.uniform(5, 16))
     cells = max(8, round(side / scale))
+    prob = _faults(rng, _small(alpha, cells), dark)
+    return np.clip(cv2.resize(prob, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def soften(rng: Rng, alpha: Float) -> Float:
+    """A coarse probability as good as one can be: the exact alpha, but coarser and at times softer.
+
+    Args:
+        rng: draws how coarse.
+        alpha: (s, s) float32, exact.
+    """
+    side = len(alpha)
+    cells = max(8, round(side / float(np.exp(rng.uniform(0, np.log(5.0))))))
     prob = _small(alpha, cells)
+    if rng.random() < 0.5:
+        prob = cv2.GaussianBlur(prob, (0, 0), float(rng.uniform(0.3, 0.9)))
+    if rng.random() < 0.3:
+        prob = _confidence(rng, prob)
+    return np.clip(cv2.resize(prob, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def worsen(rng: Rng, prob: Float, scale: float) -> Float:
+    """A network's own answer with more faults than it had: it was trained on these pieces, others it knows less well.
+
+    Args:
+        rng: draws the faults.
+        prob: (s, s) float32, interpolated to the picture's pixels.
+        scale: pixels of the picture per cell of the answer.
+    """
+    side = len(prob)
+    cells = max(8, round(side / scale))
+    small = _small(prob, cells)
+    change = _faults(rng, small, np.zeros_like(small)) - small
+    return np.clip(prob + cv2.resize(change, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+
+
+def _faults(rng: Rng, prob: Float, dark: Float) -> Float:
+    """Any of a coarse pass's faults, (cells, cells) in and out; `dark` are the shadows at any size."""
+    cells = len(prob)
     if rng.random() < 0.3:
         prob = np.maximum(prob, _small(dark, cells) * np.float32(rng.uniform(0.3, 1.6)) * _somewhere(rng, cells))
     if rng.random() < 0.4:
@@ -45,7 +83,7 @@ def degrade(rng: Rng, alpha: Float, dark: Float, blind: float) -> Float:
         prob = cv2.warpAffine(
             prob, np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), (cells, cells), borderMode=cv2.BORDER_REPLICATE
         )
-    return np.clip(cv2.resize(prob, (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
+    return np.asarray(prob, np.float32)
 
 
 def _small(values: Float, cells: int) -> Float:

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from models.training.cutout.bank import Crop, part
 from models.training.cutout.compose import Scene, compose
-from models.training.cutout.config import Settings
-from models.training.cutout.degrade import degrade
+from models.training.cutout.config import Settings, Stage
+from models.training.cutout.degrade import degrade, soften, worsen
 from models.training.cutout.shapes import Float, Rng, smooth
 from models.training.cutout.shelf import Shelf
 from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
 
+WORSE = 0.2  # share of real answers that get more faults, as on pieces that the network has never seen
 HELD_OUT_BLIND = 0.03  # share of validation crops whose coarse probability says nothing
 CHANNELS = {"coarse": ("rgb", *SOLAR_CHANNELS), "refine": ("rgb", *SOLAR_CHANNELS, "prob")}
 Pair = tuple[Tensor, Tensor]
@@ -31,6 +33,8 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     stage = settings.stage(task)
     side = stage.sides[int(np.random.default_rng([seed, number // stage.batch]).integers(len(stage.sides)))]
     rng = np.random.default_rng([seed, number, side])
+    if task == "refine" and shelf.answers and rng.random() < stage.answers:
+        return _answered(rng, settings, shelf.answers[int(rng.integers(len(shelf.answers)))], side)
     data = settings.data if shelf.pieces or shelf.scenes else replace(settings.data, shapes=1.0)
     close = task == "refine" or (stage.close > 0 and rng.random() < stage.close)
     scene = compose(rng, shelf, data, side, close)
@@ -38,10 +42,35 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     tone = _as_seen(rng, scene) if known else None
     planes = [scene.pixels, network_channels(scene.pixels, tone, scene.sigma * float(np.exp(rng.normal(0, 0.2))))]
     if task == "refine":
-        prob = degrade(rng, scene.alpha, scene.dark, stage.blind) if stage.prob else np.full_like(scene.alpha, 0.5)
-        planes.append(prob[..., None])
-    seen = np.concatenate(planes, axis=2).transpose(2, 0, 1)
-    return np.ascontiguousarray(seen, np.float32), scene.alpha[None].astype(np.float32)
+        planes.append(_believed(rng, stage, scene)[..., None])
+    return _stacked(planes), scene.alpha[None].astype(np.float32)
+
+
+def _believed(rng: Rng, stage: Stage, scene: Scene) -> Float:
+    """A coarse probability made of the exact alpha."""
+    if not stage.prob:
+        return np.full_like(scene.alpha, 0.5)
+    if stage.good and rng.random() < stage.good:
+        return soften(rng, scene.alpha)
+    return degrade(rng, scene.alpha, scene.dark, stage.blind)
+
+
+def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> tuple[Float, Float]:
+    """As `example`, of a crop with the coarse network's own answer and the background that was really found."""
+    stage, one = settings.refine, part(rng, crop, side)
+    pixels = (one.pixels / np.float32(255)).astype(np.float32)
+    known = stage.solar and one.tone is not None and rng.random() >= settings.data.unknown
+    tone = (one.tone / np.float32(65535)).astype(np.float32) if known and one.tone is not None else None
+    planes = [pixels, network_channels(pixels, tone, one.sigma * float(np.exp(rng.normal(0, 0.2))))]
+    prob = (one.prob / np.float32(255)).astype(np.float32)
+    if rng.random() < WORSE:
+        prob = worsen(rng, prob, one.scale)
+    planes.append(prob[..., None] if stage.prob else np.full((side, side, 1), 0.5, np.float32))
+    return _stacked(planes), (one.alpha[None] / np.float32(255)).astype(np.float32)
+
+
+def _stacked(planes: list[Float]) -> Float:
+    return np.ascontiguousarray(np.concatenate(planes, axis=2).transpose(2, 0, 1), np.float32)
 
 
 def _as_seen(rng: Rng, scene: Scene) -> Float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.common.sprites import Sprite, make_sprite
+from models.training.cutout.bank import Crop
 from models.training.cutout.config import Data
 
 log = logging.getLogger("segtile")
@@ -38,14 +39,16 @@ class Item:
 class Shelf:
     """What the .npz files of some folders hold, less the kinds that are not for this purpose.
 
-    A folder named "val" holds validation only, one named "test" is refused.
+    A folder named "val" holds validation only, one named "test" is refused. `answers` are crops that come with the
+    coarse network's answer; they are made of the same pieces.
     """
 
-    def __init__(self, folders: tuple[Path, ...], data: Data, held_out: bool) -> None:
+    def __init__(self, folders: tuple[Path, ...], data: Data, held_out: bool, answers: Sequence[Crop] = ()) -> None:
         if bad := [f for f in folders if f.name == "test"]:
             raise ValueError(f"{bad[0]} holds test scenes: they are neither trained on nor validated on")
         self.pieces: list[Item] = []
         self.scenes: list[Item] = []
+        self.answers = tuple(answers)
         self._folders, self._data, self._held_out = folders, data, held_out
         self._seen: set[Path] = set()
         self._calls = 0
