@@ -15,6 +15,7 @@ from segtile.coarse.net import net_pass
 from segtile.coarse.network import network_pass
 from segtile.coarse.rembg import rembg_pass
 from segtile.coarse.studio import PLAIN_ENOUGH, studio_pass
+from segtile.coarse.together import AGREE, agreement, together
 from segtile.errors import BadInput
 from segtile.types import Box, CoarseMap, FloatArray, Raster
 
@@ -32,9 +33,9 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
         preview: (h, w, 3) float32 sRGB-encoded in [0, 1], the whole picture scaled down; at most some 2048 px a side.
         frame: the box of the picture that the preview shows, in its own pixels.
         name: "studio" (models a plain background, needs no weights), "net" (our own network) or the path of another
-            such one (.onnx), a catalogue name ("u2netp"), or "auto": studio where the background is plain and shows
-            something, else the best network that is installed (our own comes with segtile), said in the notes; without
-            onnxruntime studio with a warning.
+            such one (.onnx), a catalogue name ("u2netp"), or "auto": our network and studio together where the
+            background is plain (`segtile.coarse.together`; where they do not agree the network, said in the notes),
+            else the best network that is installed, said in the notes; without onnxruntime studio alone.
         device: for networks: "auto", "cpu", "cuda" or "cuda:N".
 
     Returns:
@@ -83,9 +84,13 @@ def look_as_rembg(raster: Raster, size: tuple[int, int], name: str, device: str 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     found, plain = studio_pass(preview, frame)
     cards = _installed() if available_providers() else []
-    if plain >= PLAIN_ENOUGH:
-        return found if found.labels.any() or not cards else _second_opinion(preview, frame, found, cards[0], device)
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
+    if plain >= PLAIN_ENOUGH:
+        own = [card for card in cards if card.id == OWN]
+        if own:
+            return _both(preview, frame, found, own[0], device)
+        note = f"The network {OWN} cannot be run here (pip install segtile[cpu]): the studio pass looked alone."
+        return replace(found, notes=(*found.notes, note))
     if not cards:
         note = (
             f"The background is not plain ({share}) and no network can be run here (pip install segtile[cpu]), so the "
@@ -97,13 +102,26 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     return replace(chosen, notes=(note, *chosen.notes))
 
 
-def _second_opinion(preview: FloatArray, frame: Box, nothing: CoarseMap, card: ModelCard, device: str) -> CoarseMap:
-    """What a network finds on a plain background on which the studio pass found nothing: white on white, mostly."""
+def _both(preview: FloatArray, frame: Box, studio: CoarseMap, card: ModelCard, device: str) -> CoarseMap:
+    """What our network and the studio pass see together on a plain background, or one where the other is at a loss."""
     seen = _by_card(preview, frame, card, device)
     if not seen.labels.any():
-        return nothing
-    note = f"The studio pass found nothing on this background, the network {card.id} did: check the result."
+        return studio
+    if not studio.labels.any():
+        note = f"The studio pass found nothing on this background, the network {card.id} did: check the result."
+        return replace(seen, notes=(note, *seen.notes))
+    common = agreement(seen, studio)
+    if common >= AGREE:
+        return replace(together(seen, studio, preview), notes=_unique((*studio.notes, *seen.notes)))
+    note = (
+        f"The network {card.id} and the studio pass agree on {100 * common:.0f} % of what either found; the network's "
+        "answer was taken: check the result, or try --coarse studio."
+    )
     return replace(seen, notes=(note, *seen.notes))
+
+
+def _unique(notes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(notes))
 
 
 def _by_card(preview: FloatArray, frame: Box, card: ModelCard, device: str) -> CoarseMap:

@@ -86,12 +86,13 @@ def both_looks(far: FloatArray, close: FloatArray) -> FloatArray:
     around = cv2.resize(cv2.GaussianBlur(far, (0, 0), _NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
     sure = np.abs(2.0 * around - 1.0)
     enlarged = cv2.resize(far, size, interpolation=cv2.INTER_LINEAR)
-    odds = sure * _log_odds(enlarged) + (1.0 - sure) * _log_odds(close)
+    odds = sure * log_odds(enlarged) + (1.0 - sure) * log_odds(close)
     return np.asarray(sigmoid(odds), np.float32)
 
 
-def _log_odds(prob: FloatArray) -> FloatArray:
-    held = np.clip(prob, _LEAST, 1.0 - _LEAST)
+def log_odds(prob: FloatArray, least: float = _LEAST) -> FloatArray:
+    """log(p / (1 - p)) of probabilities that are held `least` from 0 and 1."""
+    held = np.clip(prob, least, 1.0 - least)
     return np.asarray(np.log(held / (1.0 - held)), np.float32)
 
 

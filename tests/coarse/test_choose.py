@@ -35,11 +35,35 @@ def u2netp_home(tmp_path, monkeypatch, shared):
     monkeypatch.setenv("SEGTILE_HOME", str(tmp_path))
 
 
-def test_auto_takes_studio_for_a_plain_background(no_weights):
+def test_auto_hears_the_network_and_the_studio_pass_on_a_plain_background(no_weights):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    preview, alpha = scenes.gold_ring()
+    found = look(preview, frame_of(preview))
+    assert found.source == "net-coarse+studio"
+    assert found.notes == ()
+    assert found.background is not None
+    np.testing.assert_array_equal((found.prob > 0.5)[alpha > 0.999], True)
+    assert found.prob[alpha < 0.001].mean() < 0.01
+
+
+def test_auto_takes_studio_alone_where_no_network_can_be_run_and_says_so(no_weights, monkeypatch):
+    monkeypatch.setattr(choose, "available_providers", list)
     preview, _ = scenes.gold_ring()
     found = look(preview, frame_of(preview))
     assert found.source == "studio"
-    assert found.notes == ()
+    assert len(found.notes) == 1
+    assert "the studio pass looked alone" in found.notes[0]
+
+
+def test_auto_takes_the_network_where_the_two_see_different_things(no_weights, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    preview, _ = scenes.gold_ring()
+    studio = look(preview, frame_of(preview), "studio")
+    inverted = dataclasses.replace(studio, prob=1 - studio.prob)
+    monkeypatch.setattr(choose, "studio_pass", lambda *_: (inverted, 1.0))
+    found = look(preview, frame_of(preview))
+    assert found.source == "net-coarse"
+    assert "agree on" in found.notes[0]
 
 
 def test_auto_without_a_network_warns_where_the_background_is_busy(no_weights, monkeypatch):
