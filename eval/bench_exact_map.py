@@ -2,9 +2,9 @@
 
     python -m eval.bench_exact_map [--sides 512 1024] [--refine none matting net] [--only STEM ...]
 
-The coarse network's graph gives the exact alpha at the size that it is asked for; everything else is the main job. One row
-a sample and side; biou2 and MAE x 1000 by refiner; `none` is the coarse map enlarged. No network was trained on these
-pictures, but constants of the studio pass and of matting were set while looking at them.
+The coarse network's graph gives the exact alpha at the size that it is asked for; everything else is the main job. One
+row a sample and side; biou2 and MAE x 1000 by refiner; `none` is the coarse map enlarged. No network was trained on
+these pictures, but constants of the studio pass and of matting were set while looking at them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Oracle:
 def answering(oracle: Oracle) -> Iterator[None]:
     """Within, the coarse network is this one."""
     real = net._load
-    net._load = lambda path, device: oracle  # type: ignore[assignment,misc,return-value]
+    net._load = lambda path, device: oracle  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ def main() -> None:
         stem = Path(row["file"]).stem
         if stem not in (options.only or stems):
             continue
-        exact = read_alpha(SAMPLES / row["alpha"]) / np.float32(65535)
+        exact = (read_alpha(SAMPLES / row["alpha"]) / np.float32(65535)).astype(np.float32)
         for side in options.sides:
             found.append([cut(SAMPLES / row["file"], exact, side, refine) for refine in options.refine])
             print(f"| {stem} | {side} | " + " | ".join(f"{b:.3f}, {m:.1f}" for b, m in found[-1]) + " |", flush=True)
