@@ -22,6 +22,10 @@ from segtile.types import Box, CoarseMap, FloatArray, Raster
 #: The catalogue's role whose models can look at a whole picture without being told what to look for.
 _ROLE = "coarse"
 
+#: Pixels of a picture per cell of our network's map beyond which it can tell what is an object, but not where thin
+#: parts end: a studio map that it agrees with stays as it is.
+COARSEST = 4.0
+
 #: The catalogue's name of our own coarse network, and the family of all that see solar channels as it does.
 OWN, FAMILY = "net-coarse", "segtile"
 
@@ -34,7 +38,8 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
         frame: the box of the picture that the preview shows, in its own pixels.
         name: "studio" (models a plain background, needs no weights), "net" (our own network) or the path of another
             such one (.onnx), a catalogue name ("u2netp"), or "auto": our network and studio together where the
-            background is plain (`segtile.coarse.together`; where they do not agree the network, said in the notes),
+            background is plain (`segtile.coarse.together`; where they do not agree the network, said in the notes; over
+            4096 px studio alone where they do),
             else the best network that is installed, said in the notes; without onnxruntime studio alone.
         device: for networks: "auto", "cpu", "cuda" or "cuda:N".
 
@@ -103,7 +108,7 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
 
 
 def _both(preview: FloatArray, frame: Box, studio: CoarseMap, card: ModelCard, device: str) -> CoarseMap:
-    """What our network and the studio pass see together on a plain background, or one where the other is at a loss."""
+    """What our network and the studio pass see together, or one of them where the other is no help."""
     seen = _by_card(preview, frame, card, device)
     if not seen.labels.any():
         return studio
@@ -111,6 +116,8 @@ def _both(preview: FloatArray, frame: Box, studio: CoarseMap, card: ModelCard, d
         note = f"The studio pass found nothing on this background, the network {card.id} did: check the result."
         return replace(seen, notes=(note, *seen.notes))
     common = agreement(seen, studio)
+    if common >= AGREE and seen.scale > COARSEST:
+        return studio
     if common >= AGREE:
         return replace(together(seen, studio, preview), notes=_unique((*studio.notes, *seen.notes)))
     note = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
+from segtile.coarse.band import label_objects
 from segtile.coarse.net import log_odds
 from segtile.coarse.network import map_of, sigmoid
+from segtile.coarse.regions import distance_to
 from segtile.types import CoarseMap, FloatArray
 
 #: What the studio pass says counts by this beside the network, by validation (eval/configs/validation.yaml).
@@ -15,6 +19,7 @@ _SHARE = 0.4
 #: Intersection over union of the two below which one of them is all wrong: then there is nothing to be joined.
 AGREE = 0.5
 
+_BESIDE = 1.5  # cells; what the studio pass doubts this near to the band belongs to it, farther off it doubts too much
 _SURE = 1e-3  # the studio pass knows no shades of certainty: its 0 and 1 are taken for this much
 
 
@@ -51,4 +56,6 @@ def together(net: CoarseMap, studio: CoarseMap, preview: FloatArray) -> CoarseMa
     prob = np.asarray(sigmoid(odds), np.float32)
     cell = max(1.0, w / net.prob.shape[1])
     source = f"{net.source}+{studio.source}"
-    return map_of(prob, np.asarray(seen, np.float32), studio.frame, cell, source, studio.background)
+    found = map_of(prob, np.asarray(seen, np.float32), studio.frame, cell, source, studio.background)
+    band = found.unsure | (studio.unsure & (distance_to(found.unsure) <= _BESIDE * cell))
+    return replace(found, unsure=band, labels=label_objects(found.prob, band))

@@ -147,3 +147,14 @@ def test_auto_goes_on_without_onnxruntime(monkeypatch, u2netp_home):
     monkeypatch.setattr(choose, "available_providers", list)
     preview = woods()
     assert look(preview, frame_of(preview)).source == "studio"
+
+
+def test_auto_leaves_a_large_picture_to_the_studio_pass_where_the_network_agrees(no_weights):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    preview, _ = scenes.gold_ring()
+    h, w = preview.shape[:2]
+    large = look(preview, Box.frame(8 * w, 8 * h))
+    alone = look(preview, Box.frame(8 * w, 8 * h), "studio")
+    assert large.source == "studio"
+    assert large.notes == ()
+    np.testing.assert_array_equal(large.prob, alone.prob)
