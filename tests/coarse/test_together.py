@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segtile.coarse import look
 from segtile.coarse.together import agreement, together
 from segtile.types import Box, CoarseMap
 
@@ -65,8 +66,6 @@ def test_the_map_is_the_studio_passes_in_size_and_background_and_finds_a_real_ri
     nothing = np.zeros((h // 2, w // 2), bool)
     blurred = cv2.resize(alpha, (w // 2, h // 2), interpolation=cv2.INTER_AREA).astype(np.float32)
     net = CoarseMap(0.25 + 0.5 * blurred, nothing, nothing.astype(np.int32), 2.0, frame, "net")
-    from segtile.coarse import look
-
     studio = look(preview, frame, "studio")
     found = together(net, studio, preview)
     assert found.prob.shape == studio.prob.shape

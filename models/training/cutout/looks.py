@@ -14,7 +14,8 @@ from models.training.cutout.figures import figures
 from models.training.cutout.shapes import Float
 from models.training.cutout.shelf import Shelf
 from segtile.backends.alpha_graph import AlphaGraph
-from segtile.coarse.net import ask, both_looks
+from segtile.coarse.net import ask, both_looks, log_odds
+from segtile.coarse.network import sigmoid
 
 SIDES = (384, 512, 768, 1024)  # px
 FAR, NEAR = 512, 1024
@@ -59,5 +60,4 @@ def _look(graph: AlphaGraph, pixels: Float, side: int) -> Float:
 
 def _mean(one: np.ndarray, two: np.ndarray) -> Float:
     """The probability of the mean log odds."""
-    odds = [np.log(p / (1 - p)) for p in (np.clip(values, 1e-4, 1 - 1e-4) for values in (one, two))]
-    return np.asarray(1 / (1 + np.exp(-(odds[0] + odds[1]) / 2)), np.float32)
+    return np.asarray(sigmoid((log_odds(np.asarray(one)) + log_odds(np.asarray(two))) / 2), np.float32)
