@@ -97,7 +97,6 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 def _device(given: argparse.Namespace) -> torch.device:
     torch.set_num_threads(given.threads)
-    cv2.setNumThreads(given.threads)
     auto = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(auto if given.device == "auto" else given.device)
 

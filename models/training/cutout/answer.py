@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.cutout.compose import Scene, compose
+from models.training.cutout.compose import Scene, compose, compose_still
 from models.training.cutout.config import Data
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
@@ -44,8 +45,11 @@ def fill(folder: Path, graph: AlphaGraph, shelf: Shelf, data: Data, seed: int, f
 
 
 def _answered(rng: Rng, graph: AlphaGraph, shelf: Shelf, data: Data) -> dict[str, np.ndarray]:
-    side = int(rng.choice(SIDES))
-    scene = compose(rng, shelf, data, side, close=False)
+    if data.stills > 0 and shelf.stills and rng.random() < data.stills:
+        scene = compose_still(rng, shelf, data, None, close=False)
+    else:
+        scene = compose(rng, shelf, replace(data, stills=0.0), int(rng.choice(SIDES)), close=False)
+    side = len(scene.alpha)
     pixels = np.round(scene.pixels * 255).astype(np.uint8)
     near = round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST)))))
     frame = Box(0, 0, side, side)

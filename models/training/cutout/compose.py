@@ -17,6 +17,7 @@ from models.training.cutout.layers import Layer, glint, recolour, shadow_of, sha
 from models.training.cutout.photograph import blur, develop, light
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
+from models.training.cutout.shoot import Shot, shoot
 from segtile.solar import luma_of
 
 
@@ -37,10 +38,41 @@ class Scene:
 
 def compose(rng: Rng, shelf: Shelf, data: Data, side: int, close: bool) -> Scene:
     """A picture of whole objects, or with `close` a small part of one at the size that it was taken at."""
+    if data.stills > 0 and shelf.stills and rng.random() < data.stills:
+        return compose_still(rng, shelf, data, side, close)
+    return _photographed(rng, *_laid(rng, shelf, data, side, close))
+
+
+def compose_still(rng: Rng, shelf: Shelf, data: Data, side: int | None, close: bool) -> Scene:
+    """A picture of a rendered scene on its own paper, `side` px or as large as it was rendered; the shelf has some."""
+    still, edge = shelf.stills[int(rng.integers(len(shelf.stills)))]
+    wanted = _contrast(rng) if rng.random() < data.faint else 0.0
+    return _photographed(rng, shoot(rng, still, edge, side or min(still.alpha.shape), close, wanted), wanted)
+
+
+def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
+    """The layers put together, through lens and sensor into a file; of a faint object there is less noise."""
+    front, under, alpha, dark = shot.front, shot.under, shot.alpha, shot.dark
+    if rng.random() < 0.12 and alpha.any():
+        under = _reflection(rng, under, front, alpha)
+    under = under * (1 - dark[..., None] * (1 - rng.uniform(0, 0.06, 3)).astype(np.float32))
+    pixels, alpha = blur(rng, front + (1 - alpha[..., None]) * under, alpha)
+    gain = light(rng, len(alpha))
+    pixels = develop(rng, np.clip(pixels * gain, 0, 1), max(0.0006, 0.3 * wanted) if wanted else 0.01)
+    tone = None if shot.tone is None else np.clip(shot.tone * gain, 0, 1)
+    return Scene(pixels, np.clip(alpha, 0, 1), dark, tone, noise_in(pixels, alpha, dark))
+
+
+def _contrast(rng: Rng) -> float:
+    return float(np.exp(rng.uniform(np.log(0.01), np.log(0.10))))
+
+
+def _laid(rng: Rng, shelf: Shelf, data: Data, side: int, close: bool) -> tuple[Shot, float]:
+    """Pieces, scenes and shapes on a ground of any kind; and their contrast, 0 where it is left as it is."""
     below = ground(rng, side)
     faint = rng.random() < data.faint and below.tone is not None
-    wanted = float(np.exp(rng.uniform(np.log(0.01), np.log(0.10)))) if faint else 0.0
-    under, front = below.pixels, np.zeros((side, side, 3), np.float32)
+    wanted = _contrast(rng) if faint else 0.0
+    front = np.zeros((side, side, 3), np.float32)
     alpha, dark = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
     strength = float(rng.uniform(0.05, 0.9)) if rng.random() < 0.7 else 0.0
     if faint:
@@ -59,14 +91,7 @@ def compose(rng: Rng, shelf: Shelf, data: Data, side: int, close: bool) -> Scene
         front = a * layer.colour + (1 - a) * front
         alpha = layer.alpha + (1 - layer.alpha) * alpha
         dark = 1 - (1 - dark) * (1 - strength * layer.dark)
-    if rng.random() < 0.12 and alpha.any():
-        under = _reflection(rng, under, front, alpha)
-    under = under * (1 - dark[..., None] * (1 - rng.uniform(0, 0.06, 3)).astype(np.float32))
-    pixels, alpha = blur(rng, front + (1 - alpha[..., None]) * under, alpha)
-    gain = light(rng, side)
-    pixels = develop(rng, np.clip(pixels * gain, 0, 1), max(0.0006, 0.3 * wanted) if faint else 0.01)
-    tone = None if below.tone is None else np.clip(below.tone * gain, 0, 1)
-    return Scene(pixels, np.clip(alpha, 0, 1), dark, tone, noise_in(pixels, alpha, dark))
+    return Shot(front, alpha, below.pixels, dark, below.tone), wanted
 
 
 def noise_in(pixels: Float, alpha: Float, dark: Float) -> float:

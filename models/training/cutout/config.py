@@ -19,7 +19,9 @@ class Data:
     `shapes` is the share of objects that are drawn by code, `scenes` that of whole rendered scenes among the others,
     once there are any. `faint` is the share of scenes whose objects differ from the background by 1 to 10 % only,
     `unknown` that of scenes with a plain background that the network is not told of, `empty` that of scenes without an
-    object. `validation` composed pictures are held out; they show none of the kinds that are trained on.
+    object. `stills` is the share of pictures that show one rendered scene on its own paper, in its own light and
+    shadow, `found` that of whole pictures whose background is the one that the run-time code finds, right or wrong.
+    `validation` composed pictures are held out; they show none of the kinds that are trained on.
     """
 
     test_kinds: tuple[str, ...] = ()
@@ -30,6 +32,8 @@ class Data:
     faint: float = 0.25
     unknown: float = 0.12
     empty: float = 0.03
+    stills: float = 0.0
+    found: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.training.cutout.bank import Crop, part
 from models.training.cutout.compose import Scene, compose
-from models.training.cutout.config import Settings, Stage
+from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.degrade import degrade, soften, worsen
 from models.training.cutout.shapes import Float, Rng, smooth
 from models.training.cutout.shelf import Shelf
+from segtile.coarse.ground import see_background
 from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
 
 WORSE = 0.2  # share of real answers that get more faults, as on pieces that the network has never seen
@@ -38,9 +39,8 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     data = settings.data if shelf.pieces or shelf.scenes else replace(settings.data, shapes=1.0)
     close = task == "refine" or (stage.close > 0 and rng.random() < stage.close)
     scene = compose(rng, shelf, data, side, close)
-    known = stage.solar and scene.tone is not None and rng.random() >= settings.data.unknown
-    tone = _as_seen(rng, scene) if known else None
-    planes = [scene.pixels, network_channels(scene.pixels, tone, scene.sigma * float(np.exp(rng.normal(0, 0.2))))]
+    tone, sigma = _ground(rng, settings.data, stage, scene, whole=not close)
+    planes = [scene.pixels, network_channels(scene.pixels, tone, sigma)]
     if task == "refine":
         planes.append(_believed(rng, stage, scene)[..., None])
     return _stacked(planes), scene.alpha[None].astype(np.float32)
@@ -71,6 +71,16 @@ def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> tuple[Floa
 
 def _stacked(planes: list[Float]) -> Float:
     return np.ascontiguousarray(np.concatenate(planes, axis=2).transpose(2, 0, 1), np.float32)
+
+
+def _ground(rng: Rng, data: Data, stage: Stage, scene: Scene, whole: bool) -> tuple[Float | None, float]:
+    """The background's tone, or None where the network is told of none, and its noise."""
+    if whole and stage.solar and data.found > 0 and rng.random() < data.found:
+        seen = see_background(scene.pixels)
+        return (None, 0.0) if seen is None else (luma_of(seen.tone), seen.sigma)
+    known = stage.solar and scene.tone is not None and rng.random() >= data.unknown
+    tone = _as_seen(rng, scene) if known else None
+    return tone, scene.sigma * float(np.exp(rng.normal(0, 0.2)))
 
 
 def _as_seen(rng: Rng, scene: Scene) -> Float:

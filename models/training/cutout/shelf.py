@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.training.common.sprites import Sprite, make_sprite
 from models.training.cutout.bank import Crop
 from models.training.cutout.config import Data
+from models.training.cutout.stills import Still, read_still
 
 log = logging.getLogger("segtile")
 
@@ -48,6 +49,7 @@ class Shelf:
             raise ValueError(f"{bad[0]} holds test scenes: they are neither trained on nor validated on")
         self.pieces: list[Item] = []
         self.scenes: list[Item] = []
+        self.stills: list[tuple[Still, NDArray[np.int32]]] = []
         self.answers = tuple(answers)
         self._folders, self._data, self._held_out = folders, data, held_out
         self._seen: set[Path] = set()
@@ -74,10 +76,12 @@ class Shelf:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             log.warning("%s is left out: %s", file, error)
             return
-        for sprite in pieces:
+        for sprite, still in pieces:
             if self._wanted(sprite.kind, file.parent.name == "val"):
                 item = Item(sprite, _edge(sprite.layers[0][..., 3]))
                 (self.scenes if item.is_scene else self.pieces).append(item)
+                if still is not None:
+                    self.stills.append((still, item.edge))
 
     def _wanted(self, kind: str, for_validation: bool) -> bool:
         if kind in self._data.test_kinds:
@@ -85,12 +89,13 @@ class Shelf:
         return (for_validation or kind in self._data.held_out_kinds) == self._held_out
 
 
-def _sprites(file: Path) -> Iterator[Sprite]:
+def _sprites(file: Path) -> Iterator[tuple[Sprite, Still | None]]:
     with np.load(file, allow_pickle=False) as sheet:
+        still = read_still(sheet)
         for i, kind in enumerate(sheet["names"]):
             alpha = sheet[f"alpha{i}"]
             if (alpha >= 128).sum() >= 30:
-                yield make_sprite(str(kind), sheet[f"rgb{i}"], alpha, sheet[f"shadow{i}"])
+                yield make_sprite(str(kind), sheet[f"rgb{i}"], alpha, sheet[f"shadow{i}"]), still
 
 
 def _edge(alpha: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import torch
 from torch import Tensor, nn
 
@@ -91,6 +92,7 @@ def train(
         weights: a file of `models.training.cutout.weights.keep` to begin with; a checkpoint in the folder goes before.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)  # workers are forked: one that inherits OpenCV's threads waits for them for ever
     stage, resumes = settings.stage(task), (folder / CHECKPOINT).exists()
     run = start(task, settings, device, None if resumes else weights)
     if resumes:
