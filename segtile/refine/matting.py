@@ -15,6 +15,11 @@ from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
 # Alpha below 2 % and above 98 % is solver and noise rather than object: the rest is stretched over the whole range, so
 # that there is neither haze on the background nor pinholes in the object, and no step either.
 _HAZE = 0.02
+# Below the first of these the coarse pass is sure that a pixel is background, from the second on it has no say. A
+# contact shadow in a notch has neither a hue of its own nor a smooth way to open background: who sees the whole can tell.
+# Chosen by validation (eval/configs/validation.yaml); where a cell holds many pixels it is sure of none of them.
+_SURE, _OPEN = 0.1, 0.2
+_LARGEST_CELL = 4.0  # px
 # Next to a cut border the background cannot be followed; influence fades over the next pixels.
 _BLIND, _FADE = 8, 32  # px
 
@@ -24,7 +29,7 @@ class MattingRefiner:
 
     The background is followed from outside into the band, shadows and openings included; what it reaches is alpha 0.
     What is deep inside the rest, or clearly covered, is alpha 1. Between them alpha is solved for, with a data term
-    from local background and object colours.
+    from local background and object colours. Where a coarse pass with small cells is sure of background, so is this.
 
     Source: Levin, Lischinski, Weiss: A Closed-Form Solution to Natural Image Matting, PAMI 2008; the data term as in
     Wang, Cohen: Optimized Color Sampling for Robust Matting, CVPR 2007.
@@ -56,13 +61,22 @@ class MattingRefiner:
         alpha[x.band & clear] = 0.0
         unknown &= ~evidence.solid
         solved, notes = _solve(x, alpha, unknown, evidence, local.noise)
-        return make_patch(x, close_edgeless(solved, x, local.tone, local.noise), trust, notes)
+        closed = close_edgeless(_held_down(solved, x), x, local.tone, local.noise)
+        return make_patch(x, closed, trust, notes)
 
     def _without_background(self, x: TileInput) -> tuple[FloatArray, tuple[str, ...]]:
         """Plain matting towards the coarse probability, where no background can be learnt from the tile."""
         prior = Evidence(np.zeros_like(x.band), x.prob, np.full(x.prob.shape, 1e-2, np.float32))
         noise = x.noise if x.noise is not None else np.zeros(3, np.float32)
         return _solve(x, constants(x), x.band, prior, noise)
+
+
+def _held_down(alpha: FloatArray, x: TileInput) -> FloatArray:
+    """No more alpha in the band than the coarse pass allows where it is sure of background."""
+    if x.scale > _LARGEST_CELL:
+        return alpha
+    most = np.clip((x.prob - _SURE) / (_OPEN - _SURE), 0.0, 1.0)
+    return np.where(x.band, np.minimum(alpha, most), alpha).astype(np.float32)
 
 
 def _solve(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from refine_scenes import coarse_from, compose, supersampled, whole
@@ -170,3 +172,34 @@ def test_nothing_is_printed(capfd):
     alpha = ring()
     refine(compose(alpha, GOLD, PAPER, 0.02), coarse_from(alpha, 4), whole(alpha))
     assert capfd.readouterr() == ("", "")
+
+
+def notched():
+    """A bar with notches 4 px wide in its border, and the shadow that fills them, as dark as the bar."""
+    bar = supersampled(160, 240, lambda x, y: (np.abs(y - 80 + 0 * x) < 30) & ((y > 56) | (np.mod(x, 12) > 4)))
+    full = supersampled(160, 240, lambda x, y: np.abs(y - 80 + 0 * x) < 30)[..., None]
+    return bar, compose(bar, 0.4 * GOLD, PAPER * (1 - 0.9 * full) + 0.9 * full * 0.4 * GOLD, 0.003)
+
+
+def test_shadow_in_a_notch_is_background_where_the_coarse_pass_is_sure():
+    bar, picture = notched()
+    sure = coarse_from(bar, 1, PAPER, 0.003)
+    x = make_input(picture, sure, whole(bar))
+    patch = get_refiner("matting").refine(x)
+    notch = x.band & (x.prob < 0.1) & (np.abs(np.arange(160) - 53.5) < 2)[:, None]
+    assert notch.sum() > 200
+    assert (patch.alpha[notch] == 0).all()
+    unsure = replace(sure, prob=np.where(sure.unsure, np.clip(sure.prob, 0.3, 0.7), sure.prob).astype(np.float32))
+    other = refine(picture, unsure, whole(bar))
+    assert (other.alpha[notch] > 0.5).mean() > 0.8  # colours alone take it for the bar
+
+
+def test_where_a_cell_holds_many_pixels_the_coarse_pass_is_sure_of_none():
+    """A strand that a coarse map of 5 px cells has lost is found in its band; with small cells it is not."""
+    strand = supersampled(160, 240, lambda x, y: np.abs(y - 80 + 0 * x) < 1.5)
+    picture = compose(strand, GOLD, PAPER, 0.003)
+    for scale, found in ((5, True), (2, False)):
+        coarse = coarse_from(strand, scale, PAPER, 0.003)
+        lost = replace(coarse, prob=np.full_like(coarse.prob, 0.05))
+        middle = refine(picture, lost, whole(strand)).alpha[79:81, 20:-20]
+        assert (middle > 0.9).all() if found else (middle == 0).all()
