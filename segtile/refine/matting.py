@@ -16,7 +16,7 @@ from segtile.types import BoolArray, FloatArray, TileInput, TilePatch
 # that there is neither haze on the background nor pinholes in the object, and no step either.
 _HAZE = 0.02
 # Below the first of these the coarse pass is sure that a pixel is background, from the second on it has no say. A
-# contact shadow in a notch has neither a hue of its own nor a smooth way to open background: who sees the whole can tell.
+# contact shadow in a notch has no hue of its own and no smooth way to open background: who sees the whole can tell.
 # Chosen by validation (eval/configs/validation.yaml); where a cell holds many pixels it is sure of none of them.
 _SURE, _OPEN = 0.1, 0.2
 _LARGEST_CELL = 4.0  # px
