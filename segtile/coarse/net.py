@@ -47,7 +47,7 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
 
 
 def look(graph: AlphaGraph, preview: FloatArray, frame: Box, far: int, near: int, name: str = "net") -> CoarseMap:
-    """Look at a whole picture from afar, then from near; as `net_pass`, by a graph that is loaded.
+    """Look at a whole picture from afar, then from near, mirrored too; as `net_pass`, by a graph that is loaded.
 
     Args:
         graph: the coarse network.
@@ -59,10 +59,10 @@ def look(graph: AlphaGraph, preview: FloatArray, frame: Box, far: int, near: int
     """
     height, width = preview.shape[:2]
     small = _smaller(preview, preview_size(width, height, far))
-    prob, seen = ask(graph, small)
+    prob, seen = ask_both_ways(graph, small)
     nearer = _smaller(preview, preview_size(width, height, near)) if near else small
     if nearer.shape[0] > small.shape[0]:
-        close, seen = ask(graph, nearer)
+        close, seen = ask_both_ways(graph, nearer)
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
@@ -99,10 +99,23 @@ def log_odds(prob: FloatArray, least: float = _LEAST) -> FloatArray:
 def ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
     """The network's answer (h, w) for a picture (h, w, 3) of a size that it knows, and the background found in it."""
     seen = see_background(small)
+    return _answer(graph, small, seen), seen
+
+
+def _answer(graph: AlphaGraph, small: FloatArray, seen: Seen | None) -> FloatArray:
     tone = None if seen is None or graph.neutral else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)
     planes = np.concatenate([small, solar], axis=2).transpose(2, 0, 1)
-    return graph.run(np.ascontiguousarray(planes)), seen
+    return graph.run(np.ascontiguousarray(planes))
+
+
+def ask_both_ways(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+    """As `ask`, of the picture and of its mirror image: the mean of the log odds errs less than either."""
+    seen = see_background(small)
+    one = _answer(graph, small, seen)
+    mirrored = None if seen is None else replace(seen, tone=np.ascontiguousarray(seen.tone[:, ::-1]))
+    two = _answer(graph, np.ascontiguousarray(small[:, ::-1]), mirrored)[:, ::-1]
+    return np.asarray(sigmoid((log_odds(one) + log_odds(two)) / 2), np.float32), seen
 
 
 def _notes(prob: FloatArray) -> tuple[str, ...]:
