@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 import segtile
+from segtile.backends.alpha_graph import AlphaGraph
+from segtile.catalog import graph_path
 from segtile.coarse import look
+from segtile.coarse.net import ask, ask_both_ways
 from segtile.raster import open_raster
 from segtile.types import Box
 
@@ -36,6 +39,17 @@ def test_samples_are_cut_out_as_well_as_when_the_weights_were_made(data_samples,
     both, either = ((found >= 0.5) & (alpha >= 0.5)).sum(), ((found >= 0.5) | (alpha >= 0.5)).sum()
     assert 1000 * np.abs(found - alpha).mean() == pytest.approx(error, rel=0.1)
     assert both / either == pytest.approx(overlap, abs=0.01)
+
+
+def test_a_mirrored_picture_is_cut_out_as_the_picture_is(data_samples):
+    picture, _ = small(data_samples, "ring.jpg")
+    near = np.ascontiguousarray(picture[:704, :960] / np.float32(255), np.float32)  # multiples of 32
+    graph = AlphaGraph(graph_path("net", "net-coarse"), refines=False)
+    one, other = (way(graph, near)[0] for way in (ask, ask_both_ways))
+    flipped = np.ascontiguousarray(near[:, ::-1])
+    two, mirrored = (way(graph, flipped)[0][:, ::-1] for way in (ask, ask_both_ways))
+    # what is left is that the background is modelled anew
+    assert np.abs(other - mirrored).mean() < 0.1 * np.abs(one - two).mean()
 
 
 def test_what_is_no_thing_on_a_backdrop_is_told_of():

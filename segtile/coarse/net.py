@@ -115,7 +115,8 @@ def ask_both_ways(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, See
     one = _answer(graph, small, seen)
     mirrored = None if seen is None else replace(seen, tone=np.ascontiguousarray(seen.tone[:, ::-1]))
     two = _answer(graph, np.ascontiguousarray(small[:, ::-1]), mirrored)[:, ::-1]
-    return np.asarray(sigmoid((log_odds(one) + log_odds(two)) / 2), np.float32), seen
+    mean = np.asarray((log_odds(one) + log_odds(two)) / 2, np.float32)
+    return np.asarray(sigmoid(mean), np.float32), seen
 
 
 def _notes(prob: FloatArray) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from models.training.cutout.losses import LOSSES
 from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.weights import keep, take
+from segtile.coarse.ground import see_background
+from segtile.solar import luma_of, network_channels
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -156,6 +158,19 @@ def test_real_answers_reach_the_refiner_as_its_coarse_probability(shelves):
     seen, _ = Examples("refine", untold, held[1], 3, 0, 1)[0]
     np.testing.assert_array_equal(seen[3], 0)
     np.testing.assert_array_equal(seen[4:], 0.5)
+
+
+def test_the_background_that_is_found_is_what_the_coarse_network_is_told(shelves):
+    found = replace(SETTINGS, data=replace(SETTINGS.data, found=1.0), coarse=replace(_STAGE, sides=(160,)))
+    told = 0
+    for number in range(8):
+        seen, _ = Examples("coarse", found, shelves[0], 3, number, 1)[0]
+        pixels = np.ascontiguousarray(seen[:3].transpose(1, 2, 0))
+        ground = see_background(pixels)
+        tone, sigma = (None, 0.0) if ground is None else (luma_of(ground.tone), ground.sigma)
+        np.testing.assert_allclose(seen[3:], network_channels(pixels, tone, sigma).transpose(2, 0, 1), atol=1e-6)
+        told += ground is not None
+    assert told >= 2
 
 
 def test_weights_are_kept_small_and_can_be_gone_on_from(whole, shelves, tmp_path):
