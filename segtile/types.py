@@ -215,7 +215,8 @@ class CoarseMap:
     `prob` (h, w) float32 in [0, 1]: probability of object. `unsure` (h, w) bool: the band, every cell in which the true
     edge may lie; outside it prob >= 0.5 means certainly object, else certainly background. `labels` (h, w) int32:
     0 background, 1.. the objects, 8-connected over object and band. `background` where the pass modelled one.
-    `source` names the pass; `notes` are sentences for the user (why it was chosen, what it could not do).
+    `source` names the pass; `notes` are sentences for the user (why it was chosen, what it could not do). `graded`:
+    inside the band too `prob` says how sure the pass is, so that refiners may rely on what is near 0 there.
     """
 
     prob: FloatArray
@@ -226,6 +227,7 @@ class CoarseMap:
     source: str
     background: Background | None = None
     notes: tuple[str, ...] = ()
+    graded: bool = False
 
     @property
     def factors(self) -> tuple[float, float]:
@@ -290,8 +292,9 @@ class TileInput:
     interpolated. `band` bool: where the answer may differ from the coarse one. `labels` int32: the coarse pass's
     objects from 1, 0 background; every pixel of the band belongs to one. `background` float32 (h, w, 3) and `noise`
     (3,) where the coarse pass modelled them, else None. `channels` float32 (h, w, k): the solar channels the
-    refiner asked for by name, in its order, None where it asked for none. `scale` is the frame px per coarse-map px.
-    `frame` is the whole picture's box: a read border that lies on it cuts nothing off.
+    refiner asked for by name, in its order, None where it asked for none. `scale` is the frame px per coarse-map px,
+    `graded` whether `prob` says how sure the coarse pass is in the band too. `frame` is the whole picture's box: a
+    read border that lies on it cuts nothing off.
     """
 
     tile: Tile
@@ -304,6 +307,7 @@ class TileInput:
     noise: FloatArray | None = None
     channels: FloatArray | None = None
     labels: IntArray | None = None
+    graded: bool = False
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def look(graph: AlphaGraph, preview: FloatArray, frame: Box, far: int, near: int
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
-    return replace(map_of(prob, small, frame, 1.0, name, background), notes=notes)
+    return replace(map_of(prob, small, frame, 1.0, name, background), notes=notes, graded=True)
 
 
 def both_looks(far: FloatArray, close: FloatArray) -> FloatArray:

@@ -58,4 +58,4 @@ def together(net: CoarseMap, studio: CoarseMap, preview: FloatArray) -> CoarseMa
     source = f"{net.source}+{studio.source}"
     found = map_of(prob, np.asarray(seen, np.float32), studio.frame, cell, source, studio.background)
     band = found.unsure | (studio.unsure & (distance_to(found.unsure) <= _BESIDE * cell))
-    return replace(found, unsure=band, labels=label_objects(found.prob, band))
+    return replace(found, unsure=band, labels=label_objects(found.prob, band), graded=True)

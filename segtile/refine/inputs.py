@@ -82,6 +82,7 @@ def make_input(
         noise=noise,
         channels=extra,
         labels=coarse.labels[np.ix_(rows, cols)],
+        graded=coarse.graded,
     )
 
 

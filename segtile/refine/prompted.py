@@ -131,5 +131,5 @@ class PromptedRefiner:
             edges = np.ascontiguousarray(x.channels[..., -len(EDGE_CHANNELS) :])
             prob = np.where(told, snap(x.rgb, edges, prob, strip & told), prob).astype(np.float32)
             strip &= ~answered | near_contour(40 * (prob - 0.5), _SNAPPED)
-        patch = self._matting.refine(replace(x, prob=prob, band=strip))
+        patch = self._matting.refine(replace(x, prob=prob, band=strip, graded=False))
         return patch.alpha, patch.notes

@@ -183,7 +183,7 @@ def notched():
 
 def test_shadow_in_a_notch_is_background_where_the_coarse_pass_is_sure():
     bar, picture = notched()
-    sure = coarse_from(bar, 1, PAPER, 0.003)
+    sure = replace(coarse_from(bar, 1, PAPER, 0.003), graded=True)
     x = make_input(picture, sure, whole(bar))
     patch = get_refiner("matting").refine(x)
     notch = x.band & (x.prob < 0.1) & (np.abs(np.arange(160) - 53.5) < 2)[:, None]
@@ -192,6 +192,8 @@ def test_shadow_in_a_notch_is_background_where_the_coarse_pass_is_sure():
     unsure = replace(sure, prob=np.where(sure.unsure, np.clip(sure.prob, 0.3, 0.7), sure.prob).astype(np.float32))
     other = refine(picture, unsure, whole(bar))
     assert (other.alpha[notch] > 0.5).mean() > 0.8  # colours alone take it for the bar
+    plain = refine(picture, replace(sure, graded=False), whole(bar))
+    assert (plain.alpha[notch] > 0.5).mean() > 0.8  # no shades of certainty: nothing to rely on
 
 
 def test_where_a_cell_holds_many_pixels_the_coarse_pass_is_sure_of_none():
@@ -200,6 +202,6 @@ def test_where_a_cell_holds_many_pixels_the_coarse_pass_is_sure_of_none():
     picture = compose(strand, GOLD, PAPER, 0.003)
     for scale, found in ((5, True), (2, False)):
         coarse = coarse_from(strand, scale, PAPER, 0.003)
-        lost = replace(coarse, prob=np.full_like(coarse.prob, 0.05))
+        lost = replace(coarse, prob=np.full_like(coarse.prob, 0.05), graded=True)
         middle = refine(picture, lost, whole(strand)).alpha[79:81, 20:-20]
         assert (middle > 0.9).all() if found else (middle == 0).all()
