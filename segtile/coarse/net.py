@@ -96,6 +96,11 @@ def log_odds(prob: FloatArray, least: float = _LEAST) -> FloatArray:
     return np.asarray(np.log(held / (1.0 - held)), np.float32)
 
 
+def mean_odds(one: FloatArray, two: FloatArray) -> FloatArray:
+    """The probability of the mean log odds of two answers of one size, float32 in [0, 1]."""
+    return np.asarray(sigmoid(np.asarray((log_odds(one) + log_odds(two)) / 2, np.float32)), np.float32)
+
+
 def ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
     """The network's answer (h, w) for a picture (h, w, 3) of a size that it knows, and the background found in it."""
     seen = see_background(small)
@@ -115,8 +120,7 @@ def ask_both_ways(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, See
     one = _answer(graph, small, seen)
     mirrored = None if seen is None else replace(seen, tone=np.ascontiguousarray(seen.tone[:, ::-1]))
     two = _answer(graph, np.ascontiguousarray(small[:, ::-1]), mirrored)[:, ::-1]
-    mean = np.asarray((log_odds(one) + log_odds(two)) / 2, np.float32)
-    return np.asarray(sigmoid(mean), np.float32), seen
+    return mean_odds(one, two), seen
 
 
 def _notes(prob: FloatArray) -> tuple[str, ...]:

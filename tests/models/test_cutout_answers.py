@@ -122,8 +122,11 @@ def test_a_softened_alpha_keeps_the_object_and_a_worsened_answer_stays_one(seed)
     assert soft.shape == alpha.shape
     assert soft.min() >= 0
     assert soft.max() <= 1
-    if (cv2.blur(alpha, (7, 7)) > 0.95).mean() > 0.02:  # cells of 5 px say little of an object that is thin all over
-        assert np.corrcoef(soft.ravel(), alpha.ravel())[0, 1] > 0.55
+    # Of what is thin all over, cells of 5 px keep the place but not the edge. Both bounds hold for all of these seeds.
+    if alpha.max() > 0.9 and alpha.mean() > 0.02:
+        assert np.corrcoef(soft.ravel(), cv2.GaussianBlur(alpha, (0, 0), 1.25).ravel())[0, 1] > 0.5
+    if (cv2.blur(alpha, (7, 7)) > 0.95).mean() > 0.02 and alpha.mean() < 0.9:
+        assert np.corrcoef(soft.ravel(), alpha.ravel())[0, 1] > 0.6
     worse = worsen(rng, soft, 2.0)
     assert worse.min() >= 0
     assert worse.max() <= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -14,9 +14,10 @@ from models.training.cutout.figures import figures
 from models.training.cutout.shapes import Float
 from models.training.cutout.shelf import Shelf
 from segtile.backends.alpha_graph import AlphaGraph
-from segtile.coarse.net import ask, both_looks, log_odds
-from segtile.coarse.network import sigmoid
+from segtile.coarse.ground import Seen
+from segtile.coarse.net import ask, ask_both_ways, both_looks, mean_odds
 
+Ask = Callable[[AlphaGraph, Float], tuple[Float, Seen | None]]
 SIDES = (384, 512, 768, 1024)  # px
 FAR, NEAR = 512, 1024
 
@@ -46,18 +47,13 @@ def _ways(graph: AlphaGraph, pixels: Float) -> Iterator[tuple[str, Float]]:
     whole = {side: _look(graph, pixels, side) for side in SIDES}
     for side in SIDES:
         yield f"{side} px", np.asarray(cv2.resize(whole[side], pixels.shape[1::-1]), np.float32)
-    mirrored = np.ascontiguousarray(pixels[:, ::-1])
-    far, near = (_mean(whole[side], _look(graph, mirrored, side)[:, ::-1]) for side in (FAR, NEAR))
-    yield f"{FAR} and {NEAR} px, mean", _mean(cv2.resize(whole[FAR], pixels.shape[1::-1]), whole[NEAR])
+    far, near = (_look(graph, pixels, side, ask_both_ways) for side in (FAR, NEAR))
+    one = np.asarray(cv2.resize(whole[FAR], pixels.shape[1::-1]), np.float32)
+    yield f"{FAR} and {NEAR} px, mean", mean_odds(one, whole[NEAR])
     yield f"{FAR} px where it is sure, else {NEAR} px", both_looks(whole[FAR], whole[NEAR])
     yield f"likewise, {FAR} px mirrored too", both_looks(far, whole[NEAR])
     yield "likewise, both mirrored too", both_looks(far, near)
 
 
-def _look(graph: AlphaGraph, pixels: Float, side: int) -> Float:
-    return ask(graph, np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.float32))[0]
-
-
-def _mean(one: np.ndarray, two: np.ndarray) -> Float:
-    """The probability of the mean log odds."""
-    return np.asarray(sigmoid((log_odds(np.asarray(one)) + log_odds(np.asarray(two))) / 2), np.float32)
+def _look(graph: AlphaGraph, pixels: Float, side: int, way: Ask = ask) -> Float:
+    return way(graph, np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.float32))[0]
