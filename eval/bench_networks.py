@@ -35,12 +35,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs; medians are printed")
     parser.add_argument("--weights", type=Path, default=SAMPLES.parent.parent / "shared" / "weights")
     parser.add_argument("--size", type=int, default=6000, help="side of the whole picture in px; 0 leaves it out")
-    parser.add_argument("--coarse", default="net")
-    parser.add_argument("--refine", default="net")
+    parser.add_argument("--coarse", default="auto")
+    parser.add_argument("--refine", default="auto")
     given = parser.parse_args()
+    coarse, refine = ("net" if name == "auto" else name for name in (given.coarse, given.refine))
     rows = [
-        ("our refiner, a tile", graph_path(given.refine, "net-refine"), SIDE),
-        ("our coarse network", graph_path(given.coarse, "net-coarse"), 512),
+        ("our refiner, a tile", graph_path(refine, "net-refine"), SIDE),
+        ("our coarse network", graph_path(coarse, "net-coarse"), 512),
         ("IS-Net, fp16", given.weights / "isnet_fp16.onnx", SIDE),
     ]
     print(f"medians of {given.repeats} runs, {given.threads} threads\n")

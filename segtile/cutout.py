@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from segtile._callable import make_callable
-from segtile.coarse import look, look_as_rembg
+from segtile.coarse import is_ours, look, look_as_rembg
 from segtile.errors import NothingFound
 from segtile.grid import GridStats, compare, plan_aligned, plan_uniform
 from segtile.merge import AlphaStore
@@ -49,7 +49,8 @@ def cutout(
     Args:
         image: a path, an (H, W[, 3 or 4]) uint8 or uint16 array in RGB order, a PIL image or a Raster.
         coarse: the pass over the whole picture: "auto", "studio", "net", a catalogue name, or the path of a network.
-        refine: the pass over each tile: "auto", "net", "matting", "none", a catalogue name, or the path of a network.
+        refine: the pass over each tile: "net" (our own network), "matting", "none", a catalogue name, or the path of a
+            network; "auto" is net, but matting where another network than ours was named for the coarse pass.
         grid: "aligned" to the object's edge, or "uniform".
         tile: the tile's side in px as the refiner sees it; the refiner's own by default.
         halo: context around a tile's core in px; the refiner's own by default.
@@ -156,9 +157,9 @@ def plan_grid(image: Any, *, recipe: Recipe | None = None, on_progress: Progress
 
 def _refiner(recipe: Recipe) -> Refiner:
     asked = recipe.refine
-    return get_refiner(
-        asked.name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges
-    )
+    # Our network has learnt what our own maps get wrong; matting takes anybody's as they come.
+    name = "matting" if asked.name == "auto" and not is_ours(recipe.coarse.name) else asked.name
+    return get_refiner(name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges)
 
 
 def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:

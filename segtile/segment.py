@@ -52,8 +52,9 @@ def segment(
         confidence: see there.
         class_agnostic: see there.
         coarse: see there.
-        refine: a refiner of the cut-out ("auto", "matting") that works the edge of each instance over, within the
-            few px by which a model's mask may be off; None leaves the masks as they are.
+        refine: a refiner of the cut-out that works the edge of each instance over, within the few px by which a
+            model's mask may be off: "matting", which is also what "auto" means here, as our own network needs the
+            background of a whole picture; None leaves the masks as they are.
         device: see there.
         on_progress: as there, with the further stage "refine".
 
@@ -69,7 +70,8 @@ def segment(
     settings = SliceSettings(
         slice, overlap, grid, scales, roi, fusion, metric, threshold, confidence, class_agnostic, coarse
     )
-    refiner = None if refine is None or refine == "none" else get_refiner(refine, device=device)
+    chosen = "matting" if refine == "auto" else refine
+    refiner = None if chosen is None or chosen == "none" else get_refiner(chosen, device=device)
     soft = refiner is not None  # edges that are going to be refined start from probabilities, not from bits
     detector = open_detector(model, confidence=confidence, device=device, soft=soft)
     clock = Clock()

@@ -11,6 +11,7 @@ from PIL import Image
 
 import segtile
 from segtile.backends.onnx import available_providers
+from segtile.coarse import look
 from segtile.errors import BadInput, NothingFound, OverLimit, ReadError
 from segtile.recipe import build_recipe
 from segtile.refine.base import context_trust, make_patch
@@ -63,11 +64,33 @@ def test_result_holds_what_people_ask_for(ring_scene, tmp_path):
         cut.save(tmp_path / "ring.png")
         assert cut._repr_png_().startswith(b"\x89PNG")
         assert cut.result.coarse == ("net-coarse+studio" if available_providers() else "studio")
-        assert cut.result.refine == "matting"
+        assert cut.result.refine == ("net" if available_providers() else "matting")
         assert cut.result.tiles_refined == cut.result.tiles_planned <= cut.result.tiles_uniform
         assert "ring" not in cut.result.input
     saved = np.asarray(Image.open(tmp_path / "ring.png"))
     assert np.abs(saved[..., 3] / 255 - alpha).mean() < 0.002
+
+
+@pytest.mark.parametrize(
+    ("coarse", "refine", "asked"),
+    [
+        ("auto", "auto", "auto"),
+        ("studio", "auto", "auto"),
+        ("net-coarse", "auto", "auto"),
+        ("own.onnx", "auto", "auto"),
+        ("u2netp", "auto", "matting"),
+        ("u2netp", "net", "net"),
+    ],
+)
+def test_maps_of_other_networks_are_refined_by_matting_unless_told_otherwise(monkeypatch, coarse, refine, asked):
+    module = importlib.import_module("segtile.cutout")
+    names = []
+    monkeypatch.setattr(module, "get_refiner", lambda name, **_: names.append(name) or LocalRefiner())
+    monkeypatch.setattr(module, "look", lambda preview, frame, name, device: look(preview, frame, "studio"))
+    picture = np.full((80, 90, 3), 240, np.uint8)
+    picture[20:60, 20:60] = 90
+    segtile.mask(picture, coarse=coarse, refine=refine)
+    assert names == [asked]
 
 
 def test_path_array_and_pil_image_agree(ring_scene, tmp_path):

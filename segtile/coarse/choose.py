@@ -67,6 +67,11 @@ def look(preview: FloatArray, frame: Box, name: str = "auto", device: str = "aut
     return replace(found, unsure=doubt_slits(seen, found.prob, found.unsure))
 
 
+def is_ours(name: str) -> bool:
+    """Whether a pass of this name gives maps of the kinds that our refinement network has learnt to correct."""
+    return name in ("auto", "studio", "net", OWN) or name.endswith(".onnx")
+
+
 def look_as_rembg(raster: Raster, size: tuple[int, int], name: str, device: str = "auto") -> CoarseMap:
     """Look at a whole picture with a network exactly as rembg does; see `rembg_pass`.
 

@@ -43,7 +43,10 @@ class MattingRefiner:
     channels: tuple[str, ...] = ()
     bytes_per_px = 180
     coarsest = float("inf")
-    notes: tuple[str, ...] = ()
+
+    def __init__(self, notes: tuple[str, ...] = ()) -> None:
+        """With `notes` for the user, of why it was taken."""
+        self.notes = notes
 
     def refine(self, x: TileInput) -> TilePatch:
         """Alpha over the read window; the coarse probability where the tile shows no certain background."""

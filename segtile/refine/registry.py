@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from segtile.backends.onnx import available_providers
 from segtile.backends.open_promptable import open_promptable
 from segtile.backends.own_sam import open_own_sam
 from segtile.backends.promptable import Promptable
@@ -17,7 +17,7 @@ from segtile.refine.network import load_network
 from segtile.refine.none import NoRefiner
 from segtile.refine.prompted import PromptedRefiner
 
-_BUILT_IN: dict[str, Callable[[], Refiner]] = {"matting": MattingRefiner, "none": NoRefiner}
+_BUILT_IN = ("matting", "none")
 #: The catalogue's role whose models refine tiles.
 _ROLE = "refine"
 #: The catalogue's name of our own refinement network.
@@ -28,9 +28,10 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
     """The refiner of that name.
 
     Args:
-        name: "auto" (matting), "matting", "none", "net" (our own network), a model of the catalogue for this job
-            ("sam-vit-b"), the path of a network like our own (.onnx), or of one of SAM's architecture: a checkpoint
-            (.pth, .pt, .safetensors) or the folder of its graphs, which has a slash in it.
+        name: "auto" ("net", and where onnxruntime is not installed "matting", said in its notes), "matting", "none",
+            "net" (our own network), a model of the catalogue for this job ("sam-vit-b"), the path of a network like
+            our own (.onnx), or of one of SAM's architecture: a checkpoint (.pth, .pt, .safetensors) or the folder of
+            its graphs, which has a slash in it.
         device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
         second_look: for networks that are asked about objects; see `PromptedRefiner`.
         solar_edges: the same.
@@ -40,13 +41,15 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
         BadInput: a setting for networks that are asked about objects, with another refiner.
         ModelError: the name belongs to none of them, or its weights are missing, wrong, or no such network.
     """
-    chosen = "matting" if name == "auto" else name
+    chosen, note = _choose() if name == "auto" else (name, "")
     own = chosen in ("net", OWN) or chosen.endswith(".onnx")
     if (own or chosen in _BUILT_IN) and (second_look or solar_edges):
         what = "second_look" if second_look else "solar_edges"
         raise BadInput(f"{what} is for networks that are asked about objects; the refiner {chosen} is none of them")
-    if chosen in _BUILT_IN:
-        return _BUILT_IN[chosen]()
+    if chosen == "matting":
+        return MattingRefiner((note,) if note else ())
+    if chosen == "none":
+        return NoRefiner()
     if own:
         chosen = "net" if chosen == OWN else chosen
         return load_network(graph_path(chosen, OWN), chosen if chosen == "net" else Path(chosen).stem, device)
@@ -58,6 +61,13 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
         shown, (network, note) = card.id, _open(card, device)
     notes = (note,) if note else ()
     return PromptedRefiner(shown, network, second_look=second_look, solar_edges=solar_edges, notes=notes)
+
+
+def _choose() -> tuple[str, str]:
+    """The refiner for those who named none, and what they should know of it."""
+    if available_providers():
+        return "net", ""
+    return "matting", f"The network {OWN} cannot be run here (pip install segtile[cpu]): edges were found by matting."
 
 
 def _card(name: str) -> ModelCard:

@@ -22,10 +22,10 @@ from models.training.cutout.bank import Crop
 from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.examples import CHANNELS, Examples, held_out
 from models.training.cutout.export import NAMES, Exported, export
-from models.training.cutout.losses import LOSSES
+from models.training.cutout.losses import LOSSES, refine_losses
 from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.weights import keep, take
+from models.training.cutout.weights import COARSE, keep, take
 from segtile.coarse.ground import see_background
 from segtile.solar import luma_of, network_channels
 
@@ -122,7 +122,7 @@ def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
     (found,) = session.run([NAMES[task][1]], {NAMES[task][0]: x})
     # sums come in another order: an eighth of a code value of 8 bits
     np.testing.assert_allclose(found, wanted, atol=2e-2 if half else 0.125 / 255)
-    assert entries["license"] == ("Apache-2.0" if task == "coarse" else "CC0-1.0")
+    assert (entries["license"], entries["multiple_of"]) == ("Apache-2.0", "32")
     if half:
         export(task, SETTINGS, run.average, tmp_path / "full.onnx")
         assert file.stat().st_size < 0.65 * (tmp_path / "full.onnx").stat().st_size
@@ -189,16 +189,45 @@ def test_weights_are_kept_small_and_can_be_gone_on_from(whole, shelves, tmp_path
 
 def test_a_tile_says_what_the_whole_picture_says_where_it_sees_enough():
     torch.manual_seed(1)
-    model, far = Refiner().eval(), -(-reach() // 16) * 16
+    model, far = Refiner().eval(), -(-reach() // 32) * 32
+    torch.nn.init.normal_(model.head.weight)  # the layers at full resolution are heard
     x = torch.rand(1, 8, 64, 2 * far + 64)
     other = x.clone()
     other[..., far + 32 + reach() :] = torch.rand_like(other[..., far + 32 + reach() :])
     with torch.inference_mode():
-        one, two, tile = alpha_of(model(x)), alpha_of(model(other)), alpha_of(model(x[..., 16:]))
+        one, two, tile = alpha_of(model(x)), alpha_of(model(other)), alpha_of(model(x[..., 32:]))
     at = far + 32
     torch.testing.assert_close(one[..., :at], two[..., :at])
     assert not torch.equal(one, two)
-    torch.testing.assert_close(one[..., 16 + far :], tile[..., far:], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(one[..., 32 + far :], tile[..., far:], atol=1e-5, rtol=1e-4)
+
+
+def test_the_refiner_begins_with_what_the_coarse_network_knows():
+    """Whatever else it is told, its first answer is the coarse network's of the same pixels."""
+    torch.manual_seed(2)
+    coarse, x = training.start("coarse", SETTINGS, CPU).model.eval(), torch.rand(2, 8, 64, 96)
+    take(coarse, COARSE)
+    pretrained = replace(SETTINGS, refine=replace(_STAGE, pretrained=True))
+    model = training.start("refine", pretrained, CPU).model.eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(model(x), coarse(x[:, :7]))
+        torch.nn.init.ones_(model.head.weight)
+        assert not torch.allclose(model(x), coarse(x[:, :7]), atol=0.1)
+
+
+def test_an_edge_where_none_is_costs_as_much_as_it_is_long():
+    """A false hole far from the edge, which the band does not see, is told by its border."""
+    alpha = torch.zeros(1, 1, 96, 96)
+    alpha[..., :, 16:] = 1
+    seen = torch.cat([torch.rand(1, 7, 96, 96), alpha], 1)
+    logits = torch.where(alpha > 0, 12.0, -12.0)
+    pierced, twice = logits.clone(), logits.clone()
+    pierced[..., 40:48, 60:68] = -12
+    twice[..., 40:48, 60:68] = twice[..., 60:68, 60:68] = -12
+    plain, one, two = (float(refine_losses(x, alpha, seen)["slope"]) for x in (logits, pierced, twice))
+    assert plain < 1e-3
+    assert two == pytest.approx(2 * one, rel=1e-3)
+    assert one > 0.03
 
 
 def test_colours_place_a_pixel_between_object_and_background():

@@ -153,7 +153,7 @@ def test_backgrounds_are_of_all_kinds_and_some_are_no_surface():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("seed = 1\n[refine]\nsides = [100]", "multiple of 16"),
+        ("seed = 1\n[refine]\nsides = [112]", "multiple of 32"),
         ("seed = 1\n[coarse]\nside = 64", "no setting 'side'"),
         ('seed = 1\n[data]\ntest_kinds = ["a"]\nheld_out_kinds = ["a"]', "test at once"),
     ],

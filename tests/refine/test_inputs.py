@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from refine_scenes import Picture, coarse_from, compose, whole
 
 from segtile import solar
+from segtile.backends.onnx import available_providers
 from segtile.errors import ModelError
 from segtile.refine import Refiner, get_refiner, make_input
 from segtile.refine.inputs import upsample
@@ -93,11 +94,20 @@ def test_solar_channels_are_made_only_when_asked_for():
     assert not blind.channels.any(), "no background, so nothing differs from it"
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("auto", "matting"), ("matting", "matting"), ("none", "none")])
-def test_refiners_by_name(name, chosen):
+@pytest.mark.parametrize("name", ["matting", "none"])
+def test_refiners_by_name(name):
     refiner = get_refiner(name)
     assert isinstance(refiner, Refiner)
-    assert refiner.name == chosen
+    assert (refiner.name, refiner.notes) == (name, ())
+
+
+def test_auto_is_our_network_and_says_where_it_cannot_be(monkeypatch):
+    if available_providers():
+        assert (get_refiner("auto").name, get_refiner("auto").notes) == ("net", ())
+    monkeypatch.setattr("segtile.refine.registry.available_providers", list)
+    without = get_refiner("auto")
+    assert without.name == "matting"
+    assert "net-refine cannot be run here" in without.notes[0]
 
 
 @pytest.mark.parametrize("name", ["u2netp", "Matting", ""])

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.cutout.refine_net import unit
+from models.training.cutout.units import Separable, unit
 
 INPUTS = 7  # RGB and four solar channels
 MULTIPLE = 32
 # Kernel, stride, expansion, channels out, how often: the table of EfficientNet-B0, which Lite0 shares.
-_STAGES = (
+STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
     (5, 2, 6, 40, 2),
@@ -28,7 +28,7 @@ _STAGES = (
     (3, 1, 6, 320, 1),
 )
 _SKIPS = (0, 2, 4, 10)  # the last blocks at strides 2, 4, 8 and 16
-_WIDTHS = (16, 32, 48, 64)  # of the decoder at these
+WIDTHS = (16, 32, 48, 64)  # of the decoder at these
 _DEEP = 96
 
 
@@ -59,14 +59,14 @@ class _Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """(B, 7, H, W) to five maps at strides 2, 4, 8, 16 and 32; normalisation keeps ImageNet's statistics."""
+    """(B, planes, H, W) to five maps at strides 2, 4, 8, 16 and 32; normalisation keeps ImageNet's statistics."""
 
-    def __init__(self) -> None:
+    def __init__(self, planes: int) -> None:
         super().__init__()
-        self._conv_stem = nn.Conv2d(INPUTS, 32, 3, 2, 1, bias=False)
+        self._conv_stem = nn.Conv2d(planes, 32, 3, 2, 1, bias=False)
         self._bn0 = _norm(32)
         blocks, inside = [], 32
-        for kernel, stride, expansion, outside, count in _STAGES:
+        for kernel, stride, expansion, outside, count in STAGES:
             for n in range(count):
                 blocks.append(_Block(inside, outside, kernel, stride if n == 0 else 1, expansion))
                 inside = outside
@@ -91,32 +91,23 @@ class Encoder(nn.Module):
         return self
 
 
-class Separable(nn.Module):
-    """Depthwise 5 x 5 and pointwise, with a way past."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(unit(channels, channels, 5, groups=channels), unit(channels, channels, 1, act=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
-        return functional.relu(x + self.body(x))
-
-
 class Coarse(nn.Module):
-    """(B, 7, H, W), both sides multiples of 32, RGB 0..1 and SOLAR_CHANNELS, to logits (B, 1, H, W)."""
+    """(B, 7, H, W), both sides multiples of 32, RGB 0..1 and SOLAR_CHANNELS, to logits (B, 1, H, W).
 
-    def __init__(self) -> None:
+    `planes` over INPUTS are the refiner's, which is built around this network (`models.training.cutout.refine_net`).
+    """
+
+    def __init__(self, planes: int = INPUTS) -> None:
         super().__init__()
-        self.encoder = Encoder()
+        self.encoder = Encoder(planes)
         maps = (16, 24, 40, 112)
         self.deep = unit(320, _DEEP, 1)
         self.wide = nn.Sequential(Separable(_DEEP), Separable(_DEEP))
-        outs = (*_WIDTHS, _DEEP)
+        outs = (*WIDTHS, _DEEP)
         self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(outs))
-        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, _WIDTHS, strict=True))
-        self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in _WIDTHS)
-        self.head = nn.Conv2d(_WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2
+        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, WIDTHS, strict=True))
+        self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in WIDTHS)
+        self.head = nn.Conv2d(WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2
         # ImageNet's mean and spread for RGB; the solar channels lie about their values on bare background.
         middle, scale = [0.498] * 3 + [0.0] + [0.5] * 3, [1 / 0.502] * 3 + [1.0] + [2.0] * 3
         self.register_buffer("middle", torch.tensor(middle).view(1, -1, 1, 1), persistent=False)
@@ -124,12 +115,24 @@ class Coarse(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        *kept, x = self.encoder((x - self.middle) * self.scale)  # type: ignore[operator]
+        return self.logits(self.features(self.centred(x)))
+
+    def centred(self, x: Tensor) -> Tensor:
+        """(B, 7, H, W), shifted and scaled to lie about 0."""
+        return (x - self.middle) * self.scale  # type: ignore[operator]
+
+    def features(self, x: Tensor) -> Tensor:
+        """Planes that lie about 0, (B, planes, H, W), to what is known of every place at stride 2."""
+        *kept, x = self.encoder(x)
         x = self.wide(self.deep(x))
         for n in reversed(range(len(kept))):
             up = functional.interpolate(self.narrow[n](x), scale_factor=2.0, mode="bilinear", align_corners=False)
             x = self.decode[n](functional.relu(self.skip[n](kept[n]) + up))
-        return functional.pixel_shuffle(self.head(x), 2)
+        return x
+
+    def logits(self, features: Tensor) -> Tensor:
+        """What the features come to, (B, 1, H, W)."""
+        return functional.pixel_shuffle(self.head(features), 2)
 
 
 def load_imagenet(model: Coarse) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from models.training.common.settings import fill
 
 SETTINGS = Path(__file__).with_name("cutout.toml")
-STRIDES = {"coarse": 32, "refine": 16}
+TASKS = ("coarse", "refine")
+STRIDE = 32  # of the deepest maps of both networks
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ def read_settings(path: Path) -> Settings:
             out for validation and for test at once.
     """
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    parts = {"data": fill(Data, raw.pop("data", {}))} | {t: fill(Stage, raw.pop(t, {})) for t in STRIDES}
+    parts = {"data": fill(Data, raw.pop("data", {}))} | {t: fill(Stage, raw.pop(t, {})) for t in TASKS}
     settings = fill(Settings, raw | parts)
-    for task, stride in STRIDES.items():
+    for task in TASKS:
         for side in settings.stage(task).sides:
-            if side % stride or side < 64:
-                raise ValueError(f"{task}: a side of {side} px is no multiple of {stride} from 64 on")
+            if side % STRIDE or side < 64:
+                raise ValueError(f"{task}: a side of {side} px is no multiple of {STRIDE} from 64 on")
     if both := sorted(set(settings.data.test_kinds) & set(settings.data.held_out_kinds)):
         raise ValueError(f"the kind {both[0]} is held out for validation and for test at once")
     return settings

@@ -20,7 +20,7 @@ _SIDES = {"long_side": "512", "close_side": "1024"}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
-    "refine": "finds the alpha of a tile at native resolution from the coarse answer; trained from nothing",
+    "refine": "finds the alpha of a tile at native resolution from the coarse answer; begun with the coarse network's",
 }
 
 
@@ -42,19 +42,21 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
     Without solar channels or coarse probability (ablations) the graph still takes these planes, and its metadata name
     them as neutral.
     """
-    inputs, multiple = {"coarse": (coarse_net.INPUTS, 32), "refine": (refine_net.INPUTS, 16)}[task]
+    network = {"coarse": coarse_net, "refine": refine_net}[task]
     inside, outside = NAMES[task]
     axes = {name: {2: "height", 3: "width"} for name in (inside, outside)}
-    graph = make_graph(Exported(task, model.cpu()), torch.zeros(1, inputs, 128, 128), ([inside], [outside]), axes)
+    graph = make_graph(
+        Exported(task, model.cpu()), torch.zeros(1, network.INPUTS, 128, 128), ([inside], [outside]), axes
+    )
     if half:
         _halve(graph)
     planes = ("red", "green", "blue", *SOLAR_CHANNELS, *(("prob",) if task == "refine" else ()))
     entries = {
         "task": task,
         "channels": ",".join(planes),
-        "multiple_of": str(multiple),
+        "multiple_of": str(network.MULTIPLE),
         "author": "segtile, models/training/cutout",
-        "license": "Apache-2.0" if task == "coarse" else "CC0-1.0",
+        "license": "Apache-2.0",
         "description": _WHAT[task],
     }
     entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else _SIDES

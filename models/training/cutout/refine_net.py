@@ -1,58 +1,25 @@
-"""The refining network: edges at full resolution, context at strides 2 to 16, no statistics of the tile."""
+"""The refining network: the coarse one, told more, looks at the tile as it is; a few layers at full resolution follow.
+
+What is an object is learnt from whole pictures; a network that begins with that knowledge takes no facet for a hole.
+"""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.cutout.coarse_net import INPUTS as SEEN
+from models.training.cutout.coarse_net import STAGES, WIDTHS, Coarse
+from models.training.cutout.units import Residual, unit
+
 INPUTS = 8  # RGB, four solar channels, coarse probability
-WIDTHS = (16, 32, 48, 64, 96)
-MULTIPLE = 16
+MULTIPLE = 32
 _GRAIN = 4  # px of a cell of the colour fields
 _FIELDS = (3, 11)  # cells to a side that colours are averaged over
 _FAINT = 3e-5  # squared difference of colours under which the two fields tell nothing: noise of an 8-bit file
-# Sides of the convolutions at strides 2, 4, 8 and 16, encoder and decoder.
-_SIDES = ((3, 3, 3, 3), (5, 5, 3), (5, 5, 5, 3), (5, 5, 5))
+_FINE = 16  # channels at full resolution
 _STRETCH = 0.01  # the sigmoid is stretched by this to both sides, so that 0 and 1 are reached exactly
-
-
-def unit(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
-    """A convolution, batch normalisation (which export folds into it), and ReLU where wanted."""
-    layers: list[nn.Module] = [
-        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outside, momentum=0.05),
-    ]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
-
-
-class Inverted(nn.Module):
-    """Twice as wide inside: pointwise, depthwise, pointwise, with a way past (MobileNetV2)."""
-
-    def __init__(self, channels: int, kernel: int = 5) -> None:
-        super().__init__()
-        wide = 2 * channels
-        self.body = nn.Sequential(
-            unit(channels, wide, 1), unit(wide, wide, kernel, groups=wide), unit(wide, channels, 1, act=False)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
-        return x + self.body(x)
-
-
-class Residual(nn.Module):
-    """Two full convolutions 3 x 3 with a way past: few channels make better use of them than of depthwise ones."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(unit(channels, channels, 3), unit(channels, channels, 3, act=False))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
-        return functional.relu(x + self.body(x))
 
 
 def by_colour(x: Tensor) -> Tensor:
@@ -65,7 +32,7 @@ def by_colour(x: Tensor) -> Tensor:
     1996).
 
     Args:
-        x: (B, 8, H, W) as the refiner's, both sides multiples of 16.
+        x: (B, 8, H, W) as the refiner's, both sides multiples of 32.
 
     Returns:
         (B, 4, H, W) float32: for a narrow and a wide neighbourhood this place, about 0, clipped to +-1 (0 where the
@@ -89,47 +56,47 @@ def by_colour(x: Tensor) -> Tensor:
 
 
 class Refiner(nn.Module):
-    """(B, 8, H, W), both sides multiples of 16, to logits of alpha (B, 1, H, W).
+    """(B, 8, H, W), both sides multiples of 32, to logits of alpha (B, 1, H, W).
 
     Inputs as `segtile.types.TileInput` has them: RGB 0..1, SOLAR_CHANNELS, the coarse probability. They are shifted to
     lie about 0, so that the zeros beyond a border are a middle grey. No statistics of the tile are taken: a pixel's
-    answer depends on what lies within `reach` px, and on where it lies on the grid of 16 px, which tiles keep.
+    answer depends on what lies within `reach` px, and on where it lies on the grid of 32 px, which tiles keep.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        w = WIDTHS
-        self.stem = unit(INPUTS + 2 * len(_FIELDS), w[0], 3)
-        self.down = nn.ModuleList(unit(a, b, 3, 2) for a, b in pairwise(w))
-        self.encode = nn.ModuleList(
-            [
-                Residual(w[1]),
-                nn.Sequential(Inverted(w[2]), Inverted(w[2])),
-                nn.Sequential(*(Inverted(w[3]) for _ in range(3))),
-                nn.Sequential(*(Inverted(w[4]) for _ in range(3))),
-            ]
-        )
-        self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(w))
-        self.decode = nn.ModuleList([unit(w[0], w[0], 3), Residual(w[1]), Inverted(w[2], 3), Inverted(w[3], 3)])
-        self.head = nn.Conv2d(w[0], 1, 3, padding=1)
-        middle = [0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5]
-        scale = [2.0, 2.0, 2.0, 1.0, 2.0, 2.0, 2.0, 2.0]
-        self.register_buffer("middle", torch.tensor(middle).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("scale", torch.tensor(scale).view(1, -1, 1, 1), persistent=False)
+        told = INPUTS + 2 * len(_FIELDS)
+        self.trunk = Coarse(told)
+        self.stem = unit(told + 1, _FINE, 3)
+        self.rise = unit(WIDTHS[0], _FINE, 1, act=False)
+        self.body = Residual(_FINE)
+        self.head = nn.Conv2d(_FINE, 1, 3, padding=1)
+        # At first it says what the trunk says.
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         with torch.autocast(x.device.type, enabled=False):
-            told = torch.cat([(x - self.middle) * self.scale, by_colour(x)], 1)  # type: ignore[operator]
-        x = self.stem(told)
-        kept = [x]
-        for down, encode in zip(self.down, self.encode, strict=True):
-            x = encode(down(x))
-            kept.append(x)
-        for n in reversed(range(len(self.narrow))):
-            up = functional.interpolate(self.narrow[n](x), scale_factor=2.0, mode="bilinear", align_corners=False)
-            x = self.decode[n](functional.relu(kept[n] + up))
-        return self.head(x)
+            told = torch.cat([self.trunk.centred(x[:, :SEEN]), 2 * x[:, SEEN:] - 1, by_colour(x)], 1)
+        known = self.trunk.features(told)
+        first = self.trunk.logits(known)
+        up = functional.interpolate(self.rise(known), scale_factor=2.0, mode="bilinear", align_corners=False)
+        fine = functional.relu(self.stem(torch.cat([told, first.clamp(-8, 8) / 4], 1)) + up)
+        return first + self.head(self.body(fine))
+
+
+def begin(model: Refiner, coarse: dict[str, Tensor]) -> None:
+    """Start the trunk from the coarse network's weights; what it is told besides starts at 0.
+
+    Args:
+        model: the refiner.
+        coarse: the state of a `Coarse`.
+    """
+    stem = "encoder._conv_stem.weight"
+    wider = torch.zeros_like(model.trunk.encoder._conv_stem.weight)
+    wider[:, : coarse[stem].shape[1]] = coarse[stem]
+    model.trunk.load_state_dict(coarse | {stem: wider})
 
 
 def alpha_of(logits: Tensor) -> Tensor:
@@ -139,9 +106,16 @@ def alpha_of(logits: Tensor) -> Tensor:
 
 def reach() -> int:
     """How far, in px, a pixel's answer may look to each side; a bound, and what lies near it hardly counts."""
-    total = 1 + 1 + 1  # stem, the last decoder, head
-    for n, sides in enumerate(_SIDES, start=1):
-        stride = 2**n
-        total += sum(side // 2 for side in sides) * stride
-        total += stride // 2 + stride + 1  # the convolution that halves, the interpolation that doubles
+    total, stride = 1 + 1 + 1 + 1, 2  # two layers, head, stem; then the encoder's stem
+    total += 1
+    for kernel, step, _, _, count in STAGES:
+        for n in range(count):
+            total += kernel // 2 * stride
+            stride *= step if n == 0 else 1
+    total += 4 * stride  # two separables
+    while stride > 2:
+        total += stride  # the interpolation that doubles
+        stride //= 2
+        total += 4 * stride
+    total += stride + 2  # the trunk's head, and the last interpolation
     return total + (_FIELDS[-1] // 2 + 2) * _GRAIN

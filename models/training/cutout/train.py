@@ -17,14 +17,15 @@ from models.training.cutout.config import Settings, Stage
 from models.training.cutout.examples import batches, held_out
 from models.training.cutout.figures import validate
 from models.training.cutout.losses import LOSSES
-from models.training.cutout.refine_net import Refiner
+from models.training.cutout.refine_net import Refiner, begin
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.weights import take
+from models.training.cutout.weights import COARSE, read, take
 
 log = logging.getLogger("segtile")
 
 LOG_EVERY = 10
 CHECKPOINT = "checkpoint.pt"
+_GIVEN = ("encoder.", "trunk.")  # parts that begin with weights of another training
 
 
 @dataclass(eq=False)
@@ -40,7 +41,10 @@ class Run:
 
 
 def start(task: str, settings: Settings, device: torch.device, weights: Path | None = None) -> Run:
-    """A run at its first step: weights from a file of `keep`, or drawn by the seed, the coarse encoder's from ImageNet.
+    """A run at its first step: weights from a file of `keep`, or drawn by the seed.
+
+    With `pretrained` the coarse network's encoder begins with ImageNet's weights, the refiner with the coarse
+    network's that are kept in the repository.
 
     Raises:
         ValueError: the file does not hold this network's weights.
@@ -53,6 +57,8 @@ def start(task: str, settings: Settings, device: torch.device, weights: Path | N
         take(model, weights)
     elif isinstance(model, Coarse) and stage.pretrained:
         load_imagenet(model)
+    elif isinstance(model, Refiner) and stage.pretrained:
+        begin(model, read(COARSE))
     model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = (Coarse() if task == "coarse" else Refiner()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average.load_state_dict(model.state_dict())
@@ -63,7 +69,7 @@ def _groups(model: nn.Module, stage: Stage) -> list[dict[str, object]]:
     """Parameters by their share of the rate and by decay: biases and normalisations have none."""
     out = []
     for share, inner in ((stage.encoder_rate, True), (1.0, False)):
-        mine = [p for name, p in model.named_parameters() if name.startswith("encoder.") == inner]
+        mine = [p for name, p in model.named_parameters() if name.startswith(_GIVEN) == inner]
         for flat in (True, False):
             some = [p for p in mine if (p.ndim < 2) == flat]
             if some:

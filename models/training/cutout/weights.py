@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
+
+COARSE = Path(__file__).parent / "start" / "coarse.safetensors"
 
 
 def keep(model: nn.Module, file: Path, step: int) -> None:
@@ -25,6 +27,18 @@ def keep(model: nn.Module, file: Path, step: int) -> None:
     part.replace(file)
 
 
+def read(file: Path) -> dict[str, Tensor]:
+    """What `keep` wrote, as float32.
+
+    Raises:
+        ValueError: the file is no such file.
+    """
+    try:
+        return {k: v.float() if v.dtype == torch.float16 else v for k, v in load_file(file).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{file} does not hold this network's weights: {str(error).splitlines()[0]}") from error
+
+
 def take(model: nn.Module, file: Path) -> None:
     """Load what `keep` wrote.
 
@@ -32,8 +46,6 @@ def take(model: nn.Module, file: Path) -> None:
         ValueError: the file is no such file, or of another network.
     """
     try:
-        state = {k: v.float() if v.dtype == torch.float16 else v for k, v in load_file(file).items()}
-        model.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{file} does not hold this network's weights: {reason}") from error
+        model.load_state_dict(read(file))
+    except RuntimeError as error:
+        raise ValueError(f"{file} does not hold this network's weights: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,39 @@
+"""What both networks are built of."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def unit(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+    """A convolution, batch normalisation (which export folds into it), and ReLU where wanted."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outside, momentum=0.05),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
+
+
+class Separable(nn.Module):
+    """Depthwise 5 x 5 and pointwise, with a way past."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(unit(channels, channels, 5, groups=channels), unit(channels, channels, 1, act=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        return functional.relu(x + self.body(x))
+
+
+class Residual(nn.Module):
+    """Two full convolutions 3 x 3 with a way past: few channels make better use of them than of depthwise ones."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(unit(channels, channels, 3), unit(channels, channels, 3, act=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        return functional.relu(x + self.body(x))
