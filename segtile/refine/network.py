@@ -9,6 +9,7 @@ import numpy as np
 
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.refine.base import constants, context_trust, make_patch
+from segtile.refine.openings import close_denied
 from segtile.solar import network_channels
 from segtile.types import FloatArray, TileInput, TilePatch
 
@@ -48,6 +49,8 @@ class NetworkRefiner:
         if not x.band.any():
             return make_patch(x, constants(x), trust)
         alpha = self._graph.run(self._planes(x), (x.tile.read.x0, x.tile.read.y0))
+        if x.graded and x.scale <= self.coarsest:
+            alpha = close_denied(alpha, x)
         return make_patch(x, alpha, trust)
 
     def _planes(self, x: TileInput) -> FloatArray:

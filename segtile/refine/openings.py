@@ -1,4 +1,4 @@
-"""Openings that have no edge: places in the object whose tone happens to be the background's, closed again."""
+"""Openings that are none, closed again: without an edge, or where the coarse map knows nothing but object."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _NEAR, _FAR = 2.5, 4.5  # px outside an opening, where what surrounds it is look
 _FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
 _SIGMAS = 4.0
 _SHARE = 0.06  # of the object's contrast around the opening that its edge must have
+_DENIED = 0.75  # probability of the coarse map, all over an opening, that there is object
+_RIM = 2  # px around a denied opening that belong to its soft edge
 
 
 def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: FloatArray) -> FloatArray:
@@ -49,6 +51,34 @@ def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: Flo
         to_outside = _distance((parts[window] > 0) & ~opening)
         closed = (to_opening <= 4) & (to_opening < to_outside) & x.band[window]
         out[window] = np.where(closed, np.float32(1.0), out[window])
+    return out
+
+
+def close_denied(alpha: FloatArray, x: TileInput) -> FloatArray:
+    """Close small openings all of which the coarse map takes for object.
+
+    A network that looks closely takes facets and dark gaps for openings. The coarse pass has seen the whole, and where
+    its cells are small an opening of any size has a cell that is in doubt.
+
+    Args:
+        alpha: (h, w) float32 over `x.tile.read`.
+        x: the refiner's input, its coarse map graded.
+
+    Returns:
+        (h, w) float32: `alpha`, or a copy with openings closed.
+    """
+    shown = np.where(x.band, alpha, x.prob)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((shown < 0.5).astype(np.uint8), connectivity=4)
+    out = alpha
+    for index in _small_and_whole(stats[:count], x.tile.read, x.frame):
+        left, top, width, height = stats[index, :4]
+        window = np.s_[max(0, top - _RIM) : top + height + _RIM, max(0, left - _RIM) : left + width + _RIM]
+        opening = parts[window] == index
+        if x.prob[window][opening].min() <= _DENIED:
+            continue
+        if out is alpha:
+            out = alpha.copy()
+        out[window][_distance(opening) <= _RIM] = 1.0
     return out
 
 

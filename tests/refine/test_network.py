@@ -1,11 +1,13 @@
 """The refiner over a network's graph: laws of patches, tiles that agree, weights from strangers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from net_graphs import STRIDE, write_graph
-from refine_scenes import coarse_from, compose, supersampled, whole
+from refine_scenes import Picture, coarse_from, compose, supersampled, whole
 
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.errors import ModelError
@@ -54,6 +56,17 @@ def test_without_solar_channels_it_sees_no_difference_from_the_background(ring, 
     alpha, picture, coarse = ring
     x = make_input(picture, coarse, whole(alpha))
     assert not refiner.refine(x).alpha[x.band].any()
+
+
+@pytest.mark.parametrize(("graded", "least"), [(True, 1.0), (False, 0.0)])
+def test_only_a_map_that_knows_shades_of_certainty_closes_openings(ring, refiner, graded, least):
+    """A spot of the paper's own colour in the metal: this graph sees background, the map sees object."""
+    alpha, picture, coarse = ring
+    spotted = Picture(picture.pixels.copy())
+    spotted.pixels[118:124, 84:90] = 255 * PAPER  # the metal lies 55 to 90 px from the middle, at (160, 120)
+    sure = replace(coarse, graded=graded, unsure=np.ones_like(coarse.unsure))
+    x = make_input(spotted, sure, whole(alpha), refiner.channels, 0.004)
+    assert refiner.refine(x).alpha[120:122, 86:88].min() == pytest.approx(least, abs=0.15)
 
 
 def test_a_graph_that_was_trained_without_a_plane_is_not_shown_it(ring, tmp_path):

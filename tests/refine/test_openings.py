@@ -3,7 +3,7 @@ import pytest
 from refine_scenes import coarse_from, compose, supersampled, whole
 
 from segtile.refine import make_input
-from segtile.refine.openings import close_edgeless
+from segtile.refine.openings import close_denied, close_edgeless
 from segtile.types import Box, Tile
 
 PAPER = np.array([0.94, 0.94, 0.93])
@@ -78,3 +78,40 @@ def test_where_a_tile_sees_it_cut_off_nothing_is_done():
     read = Box(78, 0, 200, 200)
     part = closed(picture, exact, found, Tile(0, read, read))
     np.testing.assert_array_equal(part, found[read.slices].astype(np.float32))
+
+
+def denied(exact, found, scale=1, tile=None, doubt=None):
+    """What is left of `found` over a map of `exact`, at one place less sure of the object."""
+    coarse = coarse_from(exact, scale, PAPER, 0.002, reach=90)
+    if doubt is not None:
+        coarse.prob[doubt] = 0.7
+    x = make_input(compose(exact, np.full(3, 0.5), PAPER, 0.002), coarse, tile or whole(exact))
+    return close_denied(found[x.tile.read.slices].astype(np.float32), x)
+
+
+def test_an_opening_that_the_map_knows_nothing_of_is_closed():
+    exact = disc(200, 200, 100, 100, 80)
+    found = np.minimum(exact, 1 - disc(200, 200, 80, 90, 8))
+    np.testing.assert_allclose(denied(exact, found), exact, atol=1e-6)
+
+
+def test_an_opening_of_which_the_map_doubts_one_cell_stays_open():
+    exact = disc(200, 200, 100, 100, 80)
+    found = np.minimum(exact, 1 - disc(200, 200, 80, 90, 8)).astype(np.float32)
+    np.testing.assert_array_equal(denied(exact, found, doubt=(92, 83)), found)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("radius", [2.5, 5, 12])
+def test_a_true_opening_stays_open_at_any_size_of_the_cells(scale, radius):
+    exact = (disc(160, 160, 80, 80, 60) - disc(160, 160, 76, 86, radius)).astype(np.float32)
+    np.testing.assert_array_equal(denied(exact, exact, scale), exact)
+
+
+def test_denied_openings_that_are_large_or_that_a_neighbour_sees_whole_are_left():
+    exact = disc(200, 200, 100, 100, 90)
+    large = np.minimum(exact, 1 - disc(200, 200, 100, 100, 25)).astype(np.float32)
+    np.testing.assert_array_equal(denied(exact, large), large)
+    small = np.minimum(exact, 1 - disc(200, 200, 100, 100, 8)).astype(np.float32)
+    read = Box(85, 0, 200, 200)  # the opening lies 7 px from where this tile was cut off
+    np.testing.assert_array_equal(denied(exact, small, tile=Tile(0, read, read)), small[read.slices])
