@@ -57,8 +57,8 @@ def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: Flo
 def close_denied(alpha: FloatArray, x: TileInput) -> FloatArray:
     """Close small openings all of which the coarse map takes for object.
 
-    A network that looks closely takes facets and dark gaps for openings. The coarse pass has seen the whole, and where
-    its cells are small an opening of any size has a cell that is in doubt.
+    A network that looks closely takes facets and dark gaps for openings. The coarse pass has seen the whole, and an
+    opening that is wider than one of its cells leaves it in doubt somewhere.
 
     Args:
         alpha: (h, w) float32 over `x.tile.read`.

@@ -16,7 +16,6 @@ from torch.nn import functional
 from models.training.cutout.units import Separable, unit
 
 INPUTS = 7  # RGB and four solar channels
-MULTIPLE = 32
 # Kernel, stride, expansion, channels out, how often: the table of EfficientNet-B0, which Lite0 shares.
 STAGES = (
     (3, 1, 1, 16, 1),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.training.common.onnxfile import make_graph, write_graph
 from models.training.cutout import coarse_net, refine_net
-from models.training.cutout.config import Settings
+from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
@@ -54,7 +54,7 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
     entries = {
         "task": task,
         "channels": ",".join(planes),
-        "multiple_of": str(network.MULTIPLE),
+        "multiple_of": str(STRIDE),
         "author": "segtile, models/training/cutout",
         "license": "Apache-2.0",
         "description": _WHAT[task],

@@ -14,7 +14,6 @@ from models.training.cutout.coarse_net import STAGES, WIDTHS, Coarse
 from models.training.cutout.units import Residual, unit
 
 INPUTS = 8  # RGB, four solar channels, coarse probability
-MULTIPLE = 32
 _GRAIN = 4  # px of a cell of the colour fields
 _FIELDS = (3, 11)  # cells to a side that colours are averaged over
 _FAINT = 3e-5  # squared difference of colours under which the two fields tell nothing: noise of an 8-bit file
