@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -22,6 +23,16 @@ UNLIKE = 0.25
 
 _NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
 _LEAST = 1e-4  # probabilities are held this far from 0 and 1
+
+
+class Asked(Protocol):
+    """A coarse network that can be asked: an `AlphaGraph`, or one that is being trained."""
+
+    channels: tuple[str, ...]
+    neutral: frozenset[str]
+
+    def run(self, planes: FloatArray) -> FloatArray:
+        """Planes (c, h, w) to the probability of object (h, w), 0..1; float32 both."""
 
 
 def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", device: str = "auto") -> CoarseMap:
@@ -46,7 +57,7 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
     return look(graph, preview, frame, graph.long_side, graph.close_side, name)
 
 
-def look(graph: AlphaGraph, preview: FloatArray, frame: Box, far: int, near: int, name: str = "net") -> CoarseMap:
+def look(graph: Asked, preview: FloatArray, frame: Box, far: int, near: int, name: str = "net") -> CoarseMap:
     """Look at a whole picture from afar, then from near, mirrored too; as `net_pass`, by a graph that is loaded.
 
     Args:
@@ -101,20 +112,20 @@ def mean_odds(one: FloatArray, two: FloatArray) -> FloatArray:
     return np.asarray(sigmoid(np.asarray((log_odds(one) + log_odds(two)) / 2, np.float32)), np.float32)
 
 
-def ask(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+def ask(graph: Asked, small: FloatArray) -> tuple[FloatArray, Seen | None]:
     """The network's answer (h, w) for a picture (h, w, 3) of a size that it knows, and the background found in it."""
     seen = see_background(small)
     return _answer(graph, small, seen), seen
 
 
-def _answer(graph: AlphaGraph, small: FloatArray, seen: Seen | None) -> FloatArray:
+def _answer(graph: Asked, small: FloatArray, seen: Seen | None) -> FloatArray:
     tone = None if seen is None or graph.neutral else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)
     planes = np.concatenate([small, solar], axis=2).transpose(2, 0, 1)
     return graph.run(np.ascontiguousarray(planes))
 
 
-def ask_both_ways(graph: AlphaGraph, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+def ask_both_ways(graph: Asked, small: FloatArray) -> tuple[FloatArray, Seen | None]:
     """As `ask`, of the picture and of its mirror image: the mean of the log odds errs less than either."""
     seen = see_background(small)
     one = _answer(graph, small, seen)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.training.cutout import answer
-from models.training.cutout.answer import CROP, CROPS, fill
-from models.training.cutout.bank import load, part
+from models.training.cutout.answer import CROP, CROPS, fill, share_out
+from models.training.cutout.bank import Bank, part, write
 from models.training.cutout.config import Data
 from models.training.cutout.degrade import soften, worsen
 from models.training.cutout.layers import shape_layer
@@ -45,13 +45,13 @@ def made(tmp_path_factory, small_pictures):
     graph = AlphaGraph(_graphs().write_graph(place / "coarse.onnx", kind="coarse"), refines=False)
     shelf = Shelf((), Data(), False)
     data = Data(shapes=1.0, empty=0.0, faint=0.0)
-    fill(place / "train", graph, shelf, data, 5, 0, 2)
+    fill(place / "train", graph, shelf, data, 5, range(2))
     return place / "train", graph, shelf, data
 
 
 @pytest.fixture(scope="module")
 def crops(made):
-    return load(made[0])
+    return Bank(made[0])
 
 
 def test_crops_hold_the_picture_its_alpha_and_an_answer_about_them(crops):
@@ -81,20 +81,48 @@ def test_the_background_is_the_one_under_the_picture(crops):
 def test_pictures_that_are_there_are_left_and_the_same_number_is_the_same_picture(made, tmp_path):
     place, graph, shelf, data = made
     before = {file.name: file.stat().st_mtime_ns for file in place.iterdir()}
-    fill(place, graph, shelf, data, 5, 0, 2)
+    fill(place, graph, shelf, data, 5, range(2))
     assert {file.name: file.stat().st_mtime_ns for file in place.iterdir()} == before
-    fill(tmp_path, graph, shelf, data, 5, 1, 1)
-    again, wanted = load(tmp_path), load(place)[CROPS:]
+    fill(tmp_path, graph, shelf, data, 5, range(1, 2))
+    again, wanted = Bank(tmp_path), Bank(place)[CROPS:]
     for one, two in zip(again, wanted, strict=True):
         np.testing.assert_array_equal(one.pixels, two.pixels)
         np.testing.assert_array_equal(one.prob, two.prob)
 
 
 def test_a_broken_file_is_left_out_and_named(made, tmp_path, caplog):
-    (tmp_path / "00000.npz").write_bytes((made[0] / "00000.npz").read_bytes()[:5000])
-    (tmp_path / "00001.npz").write_bytes((made[0] / "00001.npz").read_bytes())
-    assert len(load(tmp_path)) == CROPS
-    assert "00000.npz is left out" in caplog.text
+    whole = (made[0] / "00000.npy").read_bytes()
+    (tmp_path / "00000.npy").write_bytes(whole[:5000])
+    (tmp_path / "00001.npy").write_bytes(whole)
+    np.save(tmp_path / "00002.npy", np.zeros((3, 4)))
+    (tmp_path / "00003.npy").write_bytes(b"")
+    assert len(Bank(tmp_path)) == CROPS
+    for name in ("00000.npy", "00002.npy", "00003.npy"):
+        assert f"{name} is left out" in caplog.text
+
+
+def test_a_bank_grows_while_it_is_learnt_from(crops, tmp_path):
+    write(crops[:3], tmp_path / "b.npy")
+    bank = Bank(tmp_path)
+    shelf = Shelf((), Data(), False, bank)
+    write(crops[3:5], tmp_path / "a.npy")
+    assert len(shelf.answers) == 3
+    shelf.look()
+    assert len(shelf.answers) == 5
+    for one, two in zip(shelf.answers, crops[:5], strict=True):
+        np.testing.assert_array_equal(one.pixels, two.pixels)
+        assert (one.tone is None, one.sigma, one.scale) == (two.tone is None, two.sigma, two.scale)
+
+
+def test_processes_share_the_work_and_a_failure_is_heard(tmp_path):
+    share_out(lambda some: [(tmp_path / f"{n}").touch() for n in some], range(3, 10), 3)
+    assert sorted(int(file.name) for file in tmp_path.iterdir()) == list(range(3, 10))
+
+    def fails(some):
+        raise SystemExit(3 if 1 in some else 0)
+
+    with pytest.raises(ChildProcessError, match="failed"):
+        share_out(fails, range(4), 2)
 
 
 @settings(max_examples=15, deadline=None)

@@ -64,6 +64,7 @@ def test_alpha_is_the_share_of_the_object_in_every_pixel(shelf, monkeypatch):
     for name in ("glint", "shadow_of"):
         monkeypatch.setattr(composing, name, lambda rng, given: np.zeros((SIDE, SIDE), np.float32))
     monkeypatch.setattr(composing, "_reflection", lambda rng, under, front, alpha: under)
+    monkeypatch.setattr(composing, "_gleam", lambda rng, under: under)
     monkeypatch.setattr(composing, "light", lambda rng, side: np.ones((1, 1, 3), np.float32))
     monkeypatch.setattr(composing, "develop", lambda rng, pixels, most: pixels)
     seen = 0
@@ -75,6 +76,16 @@ def test_alpha_is_the_share_of_the_object_in_every_pixel(shelf, monkeypatch):
         np.testing.assert_allclose(scene.pixels[lit][:, 1], 1 - scene.alpha[lit], atol=2e-3)
         seen += np.count_nonzero(lit & (scene.alpha > 0.05) & (scene.alpha < 0.95))
     assert seen > 300
+
+
+def test_a_gleam_is_a_patch_of_ground_all_lighter_or_all_darker():
+    ground = np.full((SIDE, SIDE, 3), 0.4, np.float32)
+    signs = []
+    for seed in range(30):
+        off = composing._gleam(np.random.default_rng(seed), ground) - ground
+        assert off.min() >= -1e-6 or off.max() <= 1e-6
+        signs.append(np.sign(off.mean()) * (np.abs(off).max() > 0.01))
+    assert {-1, 1} <= set(signs)
 
 
 @pytest.mark.parametrize("wanted", [0.01, 0.03, 0.10])

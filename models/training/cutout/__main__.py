@@ -23,8 +23,9 @@ import torch
 
 from models.training.common.plot import plot_rows
 from models.training.common.runs import LOG, read_rows
-from models.training.cutout.answer import fill
-from models.training.cutout.bank import load
+from models.training.cutout.answer import fill, share_out
+from models.training.cutout.asked import Trained
+from models.training.cutout.bank import Bank
 from models.training.cutout.config import SETTINGS, Settings, read_settings
 from models.training.cutout.examples import held_out
 from models.training.cutout.figures import sheet, validate
@@ -33,6 +34,7 @@ from models.training.cutout.shelf import Shelf
 from models.training.cutout.train import CHECKPOINT, Run, restore, start, train
 from models.training.cutout.weights import keep
 from segtile.backends.alpha_graph import AlphaGraph
+from segtile.coarse.net import Asked
 
 GRAPH = Path(__file__).parents[2] / "weights" / "net-coarse.onnx"
 HELP = {
@@ -71,11 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         verb[name].add_argument("--data", type=Path, nargs="+", required=True, help="folders of sprites and scenes")
     for name in ("train", "evaluate"):
         verb[name].add_argument("--answers", type=Path, help="the folder that the verb answer wrote")
+    for name in ("train", "evaluate", "answer"):
         verb[name].add_argument("--device", default="auto", help="auto, cpu or cuda")
         verb[name].add_argument("--threads", type=int, default=1, help="of the CPU; 1 is best on a busy machine")
     verb["train"].add_argument("-o", "--run", type=Path, required=True, help="folder of checkpoint, log and plot")
     verb["train"].add_argument("--start", type=Path, help="weights to begin with, as the verb keep writes them")
-    verb["train"].add_argument("--workers", type=int, default=1, help="processes that compose pictures")
+    for name in ("train", "answer"):
+        verb[name].add_argument("--workers", type=int, default=1, help="processes that compose pictures")
     for name in ("export", "evaluate", "keep"):
         verb[name].add_argument("--run", type=Path, required=True, help="folder of the run")
     for name, what in (("export", "ONNX file"), ("keep", ".safetensors file"), ("answer", "folder")):
@@ -84,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, count in (("answer", 300), ("looks", 24)):
         verb[name].add_argument("--graph", type=Path, default=GRAPH, help=f"coarse network (default {GRAPH.name})")
         verb[name].add_argument("--count", type=int, default=count, help=f"composed pictures (default {count})")
-    verb["answer"].add_argument("--first", type=int, default=0, help="its number, where processes share the work")
+    verb["answer"].add_argument("--first", type=int, default=0, help="number of the first one (default 0)")
+    verb["answer"].add_argument("--run", type=Path, help="ask the network of this run in place of a graph")
     return parser
 
 
@@ -110,7 +115,7 @@ def _train(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _shelf(settings: Settings, given: argparse.Namespace, for_validation: bool) -> Shelf:
-    answers = load(given.answers / ("val" if for_validation else "train")) if given.answers else []
+    answers = Bank(given.answers / ("val" if for_validation else "train")) if given.answers else ()
     if given.answers and not answers:
         raise FileNotFoundError(f"no answers in {given.answers}: the verb answer makes them")
     return Shelf(tuple(given.data), settings.data, for_validation, answers)
@@ -118,13 +123,25 @@ def _shelf(settings: Settings, given: argparse.Namespace, for_validation: bool) 
 
 def _answer(settings: Settings, given: argparse.Namespace) -> int:
     cv2.setNumThreads(1)
-    graph = AlphaGraph(given.graph, refines=False)
     for for_validation, share in ((False, 1), (True, 8)):
         shelf = Shelf(tuple(given.data), settings.data, for_validation)
-        seed = settings.seed + 2 + for_validation
         folder = given.out / ("val" if for_validation else "train")
-        fill(folder, graph, shelf, settings.data, seed, given.first // share, given.count // share)
+        seed = settings.seed + 2 + for_validation
+        numbers = range(given.first // share, (given.first + given.count) // share)
+
+        def work(some: range, shelf: Shelf = shelf, folder: Path = folder, seed: int = seed) -> None:
+            fill(folder, _asked(settings, given), shelf, settings.data, seed, some)
+
+        share_out(work, numbers, given.workers)
     return 0
+
+
+def _asked(settings: Settings, given: argparse.Namespace) -> Asked:
+    """The shipped graph or another, or the network of a run; loaded by the process that asks it, as a GPU wants it."""
+    if given.run is None:
+        return AlphaGraph(given.graph, refines=False)
+    device = _device(given)
+    return Trained(_restored(settings, given, device).average, device, settings.coarse.solar)
 
 
 def _looks(settings: Settings, given: argparse.Namespace) -> int:

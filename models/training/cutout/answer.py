@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.training.cutout.bank import Crop, write
 from models.training.cutout.compose import Scene, compose, compose_still
 from models.training.cutout.config import Data
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
-from segtile.backends.alpha_graph import AlphaGraph
-from segtile.coarse.net import look
+from segtile.coarse.net import Asked, look
 from segtile.refine.inputs import upsample
 from segtile.solar import luma_of
 from segtile.types import Box
@@ -29,22 +31,36 @@ CROPS = 10  # of a picture
 _SMALLEST = 192  # px; the look from afar has half the side of the closer one, but no fewer
 
 
-def fill(folder: Path, graph: AlphaGraph, shelf: Shelf, data: Data, seed: int, first: int, count: int) -> None:
-    """Write pictures number `first` to `first + count - 1` of a seed, one file each; what is there is left as it is."""
+def fill(folder: Path, graph: Asked, shelf: Shelf, data: Data, seed: int, numbers: Iterable[int]) -> None:
+    """Write the pictures of these numbers of a seed, one file each; what is there is left as it is."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(first, first + count):
-        file = folder / f"{number:05d}.npz"
-        if file.exists():
-            continue
-        arrays = _answered(np.random.default_rng([seed, number, 7]), graph, shelf, data)
-        part = file.with_suffix(".part")
-        with part.open("wb") as out:
-            np.savez(out, **arrays)  # type: ignore[arg-type]
-        part.replace(file)
-        log.info("%s", file.name)
+    for number in numbers:
+        file = folder / f"{number:05d}.npy"
+        if not file.exists():
+            write(_answered(np.random.default_rng([seed, number, 7]), graph, shelf, data), file)
+            log.info("%s", file.name)
 
 
-def _answered(rng: Rng, graph: AlphaGraph, shelf: Shelf, data: Data) -> dict[str, np.ndarray]:
+def share_out(work: Callable[[range], None], numbers: range, workers: int) -> None:
+    """Let processes work on the numbers, turn by turn; they share the memory of this one.
+
+    Raises:
+        ChildProcessError: one of them failed.
+    """
+    if workers < 2:
+        work(numbers)
+        return
+    forked = multiprocessing.get_context("fork")
+    some = [forked.Process(target=work, args=(numbers[n::workers],)) for n in range(workers)]
+    for process in some:
+        process.start()
+    for process in some:
+        process.join()
+    if any(process.exitcode for process in some):
+        raise ChildProcessError("a process that asked the coarse network failed; what it said stands above")
+
+
+def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
     if data.stills > 0 and shelf.stills and rng.random() < data.stills:
         scene = compose_still(rng, shelf, data, None, close=False)
     else:
@@ -58,13 +74,16 @@ def _answered(rng: Rng, graph: AlphaGraph, shelf: Shelf, data: Data) -> dict[str
         preview = cv2.resize(preview, (near, near), interpolation=cv2.INTER_AREA)
     found = look(graph, preview, frame, max(_SMALLEST, near // 2), near)
     prob = upsample(found.prob, found, frame)
-    whole = {"pixels": pixels, "alpha": _bytes(scene.alpha), "prob": _bytes(prob)}
+    alpha, answer, tone = _bytes(scene.alpha), _bytes(prob), None
     if found.background is not None:
-        tone = luma_of(upsample(found.background.tone, found, frame))
-        whole["tone"] = np.round(np.clip(tone, 0, 1) * 65535).astype(np.uint16)
-    corners = _corners(rng, scene, prob)
-    out = {k: np.stack([v[y : y + CROP, x : x + CROP] for x, y in corners]) for k, v in whole.items()}
-    return out | {"sigma": np.float64(scene.sigma), "scale": np.float64(found.scale)}
+        luma = luma_of(upsample(found.background.tone, found, frame))
+        tone = np.round(np.clip(luma, 0, 1) * 65535).astype(np.uint16)
+    out = []
+    for x, y in _corners(rng, scene, prob):
+        at = np.s_[y : y + CROP, x : x + CROP]
+        told = None if tone is None else tone[at]
+        out.append(Crop(pixels[at], alpha[at], answer[at], told, scene.sigma, found.scale))
+    return out
 
 
 def _bytes(values: Float) -> NDArray[np.uint8]:

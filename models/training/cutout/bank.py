@@ -1,11 +1,16 @@
-"""Crops of pictures with the answers of the coarse network that they come with, as the refiner learns from them."""
+"""Crops of pictures with the answers of the coarse network that they come with, as the refiner learns from them.
+
+A file NAME.npy holds the crops of one picture as an array of records, mapped into memory, not read: workers share
+what is looked at, and a bank may be larger than memory. It may grow while it is learnt from.
+"""
 
 from __future__ import annotations
 
 import logging
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,20 +36,69 @@ class Crop:
     scale: float
 
 
-def load(folder: Path) -> list[Crop]:
-    """All crops that `answer.fill` wrote, in the order of their files; a broken file is left out with a warning."""
-    out: list[Crop] = []
-    for file in sorted(folder.glob("*.npz")):
-        try:
-            with np.load(file, allow_pickle=False) as kept:
-                sheets = {name: kept[name] for name in kept.files}
-            tones = sheets.get("tone", [None] * len(sheets["alpha"]))
-            sigma, scale = float(sheets["sigma"]), float(sheets["scale"])
-            planes = zip(sheets["pixels"], sheets["alpha"], sheets["prob"], tones, strict=True)
-            out += [Crop(*some, sigma, scale) for some in planes]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("%s is left out: %s", file, error)
-    return out
+def _record(side: int) -> np.dtype[np.void]:
+    one = (side, side)
+    planes = [("pixels", "u1", (*one, 3)), ("alpha", "u1", one), ("prob", "u1", one), ("tone", "<u2", one)]
+    return np.dtype([*planes, ("told", "?"), ("sigma", "<f8"), ("scale", "<f8")])
+
+
+def write(crops: Sequence[Crop], file: Path) -> None:
+    """Write the crops of one picture, all of one size; whole or not at all."""
+    kept = np.zeros(len(crops), _record(len(crops[0].alpha)))
+    for at, crop in zip(kept, crops, strict=True):
+        at["pixels"], at["alpha"], at["prob"] = crop.pixels, crop.alpha, crop.prob
+        at["told"], at["sigma"], at["scale"] = crop.tone is not None, crop.sigma, crop.scale
+        if crop.tone is not None:
+            at["tone"] = crop.tone
+    part = file.with_suffix(".part")
+    with part.open("wb") as out:
+        np.save(out, kept)
+    part.replace(file)
+
+
+class Bank(Sequence[Crop]):
+    """The crops of all files in a folder; a broken file is left out with a warning."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: set[Path] = set()
+        self._places: list[tuple[Path, int]] = []
+        self.look()
+
+    def look(self) -> None:
+        """Take in the files that have come since."""
+        for file in sorted(self._folder.glob("*.npy")):
+            if file in self._seen:
+                continue
+            self._seen.add(file)
+            try:
+                self._places += [(file, n) for n in range(len(_mapped(file)))]
+            except (OSError, ValueError, EOFError) as error:
+                log.warning("%s is left out: %s", file, error)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, number: int) -> Crop: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Crop]: ...
+
+    def __getitem__(self, number: int | slice) -> Crop | list[Crop]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(*number.indices(len(self)))]
+        file, n = self._places[number]
+        at = _mapped(file)[n]  # opened anew: thousands of open maps are more than a process may have
+        tone = at["tone"] if at["told"] else None
+        return Crop(at["pixels"], at["alpha"], at["prob"], tone, float(at["sigma"]), float(at["scale"]))
+
+
+def _mapped(file: Path) -> NDArray[np.void]:
+    kept: NDArray[np.void] = np.load(file, mmap_mode="r", allow_pickle=False)
+    if kept.ndim != 1 or not kept.dtype.names or kept.dtype != _record(kept.dtype["alpha"].shape[0]):
+        raise ValueError("it holds no crops")
+    return kept
 
 
 def part(rng: Rng, crop: Crop, side: int) -> Crop:

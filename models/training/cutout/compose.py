@@ -15,7 +15,7 @@ from models.training.cutout.config import Data
 from models.training.cutout.grounds import ground
 from models.training.cutout.layers import Layer, glint, recolour, shadow_of, shape_layer, sprite_layer, to_contrast
 from models.training.cutout.photograph import blur, develop, light
-from models.training.cutout.shapes import Float, Rng
+from models.training.cutout.shapes import Float, Rng, blurred
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.shoot import Shot, shoot
 from segtile.solar import luma_of
@@ -55,6 +55,8 @@ def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
     front, under, alpha, dark = shot.front, shot.under, shot.alpha, shot.dark
     if rng.random() < 0.12 and alpha.any():
         under = _reflection(rng, under, front, alpha)
+    if rng.random() < 0.08:
+        under = _gleam(rng, under)
     under = under * (1 - dark[..., None] * (1 - rng.uniform(0, 0.06, 3)).astype(np.float32))
     pixels, alpha = blur(rng, front + (1 - alpha[..., None]) * under, alpha)
     gain = light(rng, len(alpha))
@@ -100,7 +102,7 @@ def noise_in(pixels: Float, alpha: Float, dark: Float) -> float:
     if np.count_nonzero(open_ground) < 64:
         open_ground = alpha <= 0.5
     luma = luma_of(pixels)
-    fine = (luma - cv2.GaussianBlur(luma, (0, 0), 4.0))[open_ground]
+    fine = (luma - blurred(luma, 4.0))[open_ground]
     if fine.size < 64:
         return 0.5 / 255
     return max(0.5 / 255, 1.4826 * float(np.median(np.abs(fine - np.median(fine)))))
@@ -160,6 +162,27 @@ def _shrink(rng: Rng, layer: Layer) -> None:
         small = np.zeros_like(full)
         small[y : y + size, x : x + size] = cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA)
         setattr(layer, name, small)
+
+
+def _gleam(rng: Rng, under: Float) -> Float:
+    """A lamp or a window that the ground shows, or the shadow of what stands beside the picture: patches, no objects."""
+    side = len(under)
+    share = np.zeros((side, side), np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        size = side * np.exp(rng.uniform(np.log(0.35), np.log(1.5), 2))
+        corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 + rng.normal(0, 0.08, (4, 2))) * size
+        a = rng.uniform(0, np.pi)
+        corners = (
+            corners @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) + rng.uniform(-0.1, 1.1, 2) * side
+        )
+        patch = np.zeros((side, side), np.uint8)
+        cv2.fillConvexPoly(patch, np.round(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+        soft = blurred(patch.astype(np.float32) / 255, side * float(np.exp(rng.uniform(np.log(0.003), np.log(0.06)))))
+        share = np.maximum(share, soft * np.float32(rng.uniform(0.3, 1.0)))
+    if rng.random() < 0.35:
+        return under * (1 - share * np.float32(rng.uniform(0.04, 0.4)))[..., None]
+    colour = (rng.uniform(0.02, 0.3) * (1 + rng.normal(0, 0.05, 3))).astype(np.float32)
+    return np.clip(under + share[..., None] * colour, 0, 1)
 
 
 def _reflection(rng: Rng, under: Float, front: Float, alpha: Float) -> Float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from models.training.cutout.shapes import Float, Rng, smooth
+from models.training.cutout.shapes import Float, Rng, blurred, smooth
 
 
 def degrade(rng: Rng, alpha: Float, dark: Float, blind: float) -> Float:
@@ -21,7 +21,7 @@ def degrade(rng: Rng, alpha: Float, dark: Float, blind: float) -> Float:
     if rng.random() < blind:
         if rng.random() < 0.5:
             return np.full_like(alpha, rng.choice([0.5, rng.uniform(0, 1)]))
-        haze = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(6, 24)))
+        haze = blurred(alpha, float(rng.uniform(6, 24)))
         return np.asarray(haze * np.float32(rng.uniform(0.4, 1.0)), np.float32)
     scale = float(np.exp(rng.uniform(0, np.log(5.0)))) if rng.random() < 0.75 else float(rng.uniform(5, 16))
     cells = max(8, round(side / scale))

@@ -15,7 +15,7 @@ from models.training.cutout.bank import Crop, part
 from models.training.cutout.compose import Scene, compose
 from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.degrade import degrade, soften, worsen
-from models.training.cutout.shapes import Float, Rng, smooth
+from models.training.cutout.shapes import Float, Rng, blurred, smooth
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background
 from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
@@ -88,7 +88,7 @@ def _as_seen(rng: Rng, scene: Scene) -> Float:
     assert scene.tone is not None
     side = len(scene.alpha)
     # A surface of few degrees follows slow changes only.
-    tone = cv2.GaussianBlur(luma_of(scene.tone), (0, 0), side / 16)
+    tone = blurred(luma_of(scene.tone), side / 16)
     off = scene.sigma * rng.normal(0, 0.5) + (0.004 * rng.normal() if rng.random() < 0.3 else 0)
     tilt = rng.choice([0.0, 0.002, 0.008], p=[0.5, 0.35, 0.15]) * smooth(rng, side, 2)
     return np.asarray(np.clip(tone + off + tilt, 0, 1), np.float32)
@@ -109,13 +109,16 @@ class Examples(Dataset[tuple[Float, Float]]):
         return example(*self._given, self._first + number)
 
 
-def batches(task: str, settings: Settings, shelf: Shelf, seed: int, done: int, workers: int) -> Iterator[Pair]:
-    """The batches of a run from step `done` on."""
+def batches(
+    task: str, settings: Settings, shelf: Shelf, seed: int, done: int, workers: int, pinned: bool = False
+) -> Iterator[Pair]:
+    """The batches of a run from step `done` on; in pinned memory where a GPU is to fetch them."""
     stage = settings.stage(task)
     examples = Examples(task, settings, shelf, seed, done * stage.batch, (stage.steps - done) * stage.batch)
     loader: DataLoader[tuple[Float, Float]] = DataLoader(
-        examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=_alone if workers else None
-    )
+        examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=_alone if workers else None,
+        pin_memory=pinned,
+    )  # fmt: skip
     yield from loader  # type: ignore[misc]
 
 

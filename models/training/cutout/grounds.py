@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from models.training.common.backdrop import clouds, fall_of_light, grain, weave
-from models.training.cutout.shapes import Float, Rng, draw, smooth
+from models.training.cutout.shapes import Float, Rng, blurred, draw, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def _blurred(rng: Rng, side: int) -> Float:
         colour, alpha = draw(rng, side)
         out += alpha[..., None] * (colour - out)
     out += 0.1 * smooth(rng, side, 4)[..., None]
-    return np.clip(cv2.GaussianBlur(out, (0, 0), side * rng.uniform(0.015, 0.06)), 0, 1)
+    return np.clip(blurred(out, side * float(rng.uniform(0.015, 0.06))), 0, 1)
 
 
 def _busy(rng: Rng, side: int) -> Float:

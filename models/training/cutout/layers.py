@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.cutout.shapes import Float, Rng, draw, smooth
+from models.training.cutout.shapes import Float, Rng, blurred, draw, smooth
 from models.training.cutout.shelf import Item
 from segtile.solar import luma_of
 
@@ -34,7 +34,7 @@ def shadow_of(rng: Rng, alpha: Float) -> Float:
     size = side * float(np.exp(rng.uniform(np.log(0.004), np.log(0.08))))
     move = np.array([[1, 0, rng.normal(0, size)], [0, 1, abs(rng.normal(0, size))]])
     moved = cv2.warpAffine(alpha, move, (side, side))
-    return np.asarray(cv2.GaussianBlur(moved, (0, 0), max(0.6, size * rng.uniform(0.1, 1.0))), np.float32)
+    return blurred(np.asarray(moved, np.float32), float(max(0.6, size * rng.uniform(0.1, 1.0))))
 
 
 def sprite_layer(rng: Rng, item: Item, side: int, zoom: float, at: NDArray[np.float64] | None) -> Layer:

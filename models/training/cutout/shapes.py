@@ -11,6 +11,7 @@ Bytes = NDArray[np.uint8]
 Rng = np.random.Generator
 
 _FINE = 4  # drawn this much larger; alpha is the area
+_SIGMA = 3.0  # px that a wide blur has left on its smaller picture
 
 
 def draw(rng: Rng, side: int) -> tuple[Float, Float]:
@@ -46,6 +47,16 @@ def smooth(rng: Rng, side: int, cells: int) -> Float:
     """(side, side) float32 about 0, changing over a `cells`-th of the side; of spread 1."""
     field = rng.standard_normal((cells + 1, cells + 1)).astype(np.float32)
     return np.asarray(cv2.resize(field, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def blurred(values: Float, sigma: float) -> Float:
+    """Gaussian blur of (h, w[, c]) float32; a wide one is made of a smaller picture, where it costs next to nothing."""
+    step = int(sigma / _SIGMA)
+    if step < 2:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), sigma), np.float32)
+    size = values.shape[1], values.shape[0]
+    small = cv2.resize(values, tuple(max(1, n // step) for n in size), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), size), np.float32)
 
 
 def _points(rng: Rng, side: int, rough: float, count: int = 240) -> NDArray[np.int32]:

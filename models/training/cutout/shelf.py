@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.training.common.sprites import Sprite, make_sprite
-from models.training.cutout.bank import Crop
+from models.training.cutout.bank import Bank, Crop
 from models.training.cutout.config import Data
 from models.training.cutout.stills import Still, read_still
 
@@ -44,13 +47,15 @@ class Shelf:
     coarse network's answer; they are made of the same pieces.
     """
 
-    def __init__(self, folders: tuple[Path, ...], data: Data, held_out: bool, answers: Sequence[Crop] = ()) -> None:
+    def __init__(
+        self, folders: tuple[Path, ...], data: Data, held_out: bool, answers: Bank | Sequence[Crop] = ()
+    ) -> None:
         if bad := [f for f in folders if f.name == "test"]:
             raise ValueError(f"{bad[0]} holds test scenes: they are neither trained on nor validated on")
         self.pieces: list[Item] = []
         self.scenes: list[Item] = []
         self.stills: list[tuple[Still, NDArray[np.int32]]] = []
-        self.answers = tuple(answers)
+        self.answers = answers
         self._folders, self._data, self._held_out = folders, data, held_out
         self._seen: set[Path] = set()
         self._calls = 0
@@ -58,11 +63,14 @@ class Shelf:
 
     def look(self) -> None:
         """Read the files that have come since."""
-        for folder in self._folders:
-            for file in sorted(folder.glob("*.npz")):
-                if file not in self._seen:
-                    self._seen.add(file)
-                    self._read(file)
+        if isinstance(self.answers, Bank):
+            self.answers.look()
+        new = [f for folder in self._folders for f in sorted(folder.glob("*.npz")) if f not in self._seen]
+        self._seen.update(new)
+        if new:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                for pieces in pool.map(self._read, new):
+                    self._take(pieces)
 
     def again(self) -> None:
         """To be called once a picture: looks every RESCAN calls."""
@@ -70,18 +78,24 @@ class Shelf:
         if self._calls % RESCAN == 0:
             self.look()
 
-    def _read(self, file: Path) -> None:
+    def _read(self, file: Path) -> list[tuple[Item, Still | None]]:
+        """The pieces in a file that are wanted here."""
+        out = []
         try:
-            pieces = list(_sprites(file))
+            with np.load(file, allow_pickle=False) as sheet:
+                for i, kind in enumerate(sheet["names"]):
+                    if self._wanted(str(kind), file.parent.name == "val"):
+                        out += _piece(sheet, i)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             log.warning("%s is left out: %s", file, error)
-            return
-        for sprite, still in pieces:
-            if self._wanted(sprite.kind, file.parent.name == "val"):
-                item = Item(sprite, _edge(sprite.layers[0][..., 3]))
-                (self.scenes if item.is_scene else self.pieces).append(item)
-                if still is not None:
-                    self.stills.append((still, item.edge))
+            return []
+        return out
+
+    def _take(self, pieces: list[tuple[Item, Still | None]]) -> None:
+        for item, still in pieces:
+            (self.scenes if item.is_scene else self.pieces).append(item)
+            if still is not None:
+                self.stills.append((still, item.edge))
 
     def _wanted(self, kind: str, for_validation: bool) -> bool:
         if kind in self._data.test_kinds:
@@ -89,13 +103,13 @@ class Shelf:
         return (for_validation or kind in self._data.held_out_kinds) == self._held_out
 
 
-def _sprites(file: Path) -> Iterator[tuple[Sprite, Still | None]]:
-    with np.load(file, allow_pickle=False) as sheet:
-        still = read_still(sheet)
-        for i, kind in enumerate(sheet["names"]):
-            alpha = sheet[f"alpha{i}"]
-            if (alpha >= 128).sum() >= 30:
-                yield make_sprite(str(kind), sheet[f"rgb{i}"], alpha, sheet[f"shadow{i}"]), still
+def _piece(sheet: Any, i: int) -> list[tuple[Item, Still | None]]:
+    """Piece number `i` of a file; none where hardly anything of it is to be seen."""
+    alpha = sheet[f"alpha{i}"]
+    if (alpha >= 128).sum() < 30:
+        return []
+    sprite = make_sprite(str(sheet["names"][i]), sheet[f"rgb{i}"], alpha, sheet[f"shadow{i}"])
+    return [(Item(sprite, _edge(sprite.layers[0][..., 3])), read_still(sheet))]
 
 
 def _edge(alpha: NDArray[np.uint8]) -> NDArray[np.int32]:

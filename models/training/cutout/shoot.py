@@ -48,30 +48,29 @@ def shoot(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: boo
         close: a part of the scene, near the size that it was rendered at, rather than most of it.
         wanted: contrast that object and paper are brought to; 0 leaves them as they are.
     """
-    rgb, alpha, shade = _cut(rng, still, edge, side, close)
-    size = len(alpha)
-    clean, tone = _paper(rng, still, size, wanted > 0)
+    colour, alpha, shade = _cut(rng, still, edge, side, close)
+    clean, tone = _paper(rng, still, side, wanted > 0)
     depth = 1.0 if rng.random() < FULL_DEPTH else float(rng.uniform(0.3, 1.3))
     if wanted:
         depth = float(rng.uniform(0.3, 1.0))
     dark = np.clip(depth * (1 - composite.encode(shade)), 0, 1)
-    layer = Layer(rgb if rng.random() < OWN_COLOURS else recolour(rng, rgb), alpha, dark)
+    layer = Layer(colour if rng.random() < OWN_COLOURS else recolour(rng, colour), alpha, dark)
     if wanted and alpha.max() >= 0.05:
         to_contrast(layer, clean, wanted)
-    planes = (layer.colour * alpha[..., None], alpha, clean, dark)
-    front, alpha, under, dark = (_resized(plane, side) for plane in planes)
-    return Shot(front, alpha, under, dark, None if tone is None else _resized(tone, side))
+    return Shot(layer.colour * alpha[..., None], alpha, clean, dark, tone)
 
 
 def _resized(plane: Float, side: int) -> Float:
-    if len(plane) == side:
-        return plane
     way = cv2.INTER_AREA if side < len(plane) else cv2.INTER_CUBIC
     return np.clip(cv2.resize(plane, (side, side), interpolation=way), 0, 1)
 
 
 def _cut(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool) -> tuple[Float, Float, Float]:
-    """A square of the scene about a point of its edge or their mean, some turned by quarters, half of all mirrored."""
+    """A square of the scene about a point of its edge or their mean, some turned by quarters, half of all mirrored.
+
+    Returns:
+        Colour (side, side, 3) not premultiplied, alpha and shade (side, side), float32 0..1.
+    """
     height, width = still.alpha.shape
     most = min(height, width)
     least = max(32, min(most, round(side / LARGEST)))
@@ -86,12 +85,17 @@ def _cut(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool
     at = [int(np.clip(w, 0, n - size)) for w, n in zip(wished, (height, width), strict=True)]
     turn = int(rng.integers(1, 4)) if rng.random() < 0.25 else 0
     mirrored = rng.random() < 0.5
-    out = []
-    for plane in (still.rgb, still.alpha, still.shade):
-        part = np.rot90(plane[at[0] : at[0] + size, at[1] : at[1] + size], turn)
-        part = part[:, ::-1] if mirrored else part
-        out.append(np.ascontiguousarray(part, np.float32) / np.float32(255))
-    return out[0], out[1], out[2]
+    rgb, alpha, shade = (
+        np.ascontiguousarray(part[:, ::-1] if mirrored else part, np.float32) / np.float32(255)
+        for part in (
+            np.rot90(plane[at[0] : at[0] + size, at[1] : at[1] + size], turn)
+            for plane in (still.rgb, still.alpha, still.shade)
+        )
+    )
+    if size == side:
+        return rgb, alpha, shade
+    front, alpha, shade = (_resized(plane, side) for plane in (rgb * alpha[..., None], alpha, shade))
+    return np.clip(front / np.maximum(alpha, 1e-3)[..., None], 0, 1), alpha, shade
 
 
 def _paper(rng: Rng, still: Still, size: int, own: bool) -> tuple[Float, Float | None]:

@@ -30,14 +30,17 @@ _GIVEN = ("encoder.", "trunk.")  # parts that begin with weights of another trai
 
 @dataclass(eq=False)
 class Run:
-    """What a checkpoint holds; `seconds` are those of all sittings, `sums` losses since the last log line."""
+    """What a checkpoint holds; `seconds` are those of all sittings, `sums` losses since the last log line.
+
+    Sums stay on the device until they are written: asking for a number every step, a GPU would wait for its orders.
+    """
 
     model: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, Tensor] = field(default_factory=dict)
 
 
 def start(task: str, settings: Settings, device: torch.device, weights: Path | None = None) -> Run:
@@ -107,10 +110,11 @@ def train(
         log.info("goes on at step %d", run.step)
     pairs = held_out(task, settings, shelves[1])
     before, began = run.seconds, time.monotonic()
-    for seen, alpha in batches(task, settings, shelves[0], settings.seed, run.step, workers):
+    torch.backends.cudnn.benchmark = True  # few sizes, many steps of each
+    for seen, alpha in batches(task, settings, shelves[0], settings.seed, run.step, workers, device.type == "cuda"):
         if progress(run, stage) >= 1:
             break
-        step(task, run, stage, seen.to(device), alpha.to(device))
+        step(task, run, stage, seen.to(device, non_blocking=True), alpha.to(device, non_blocking=True))
         run.seconds = before + time.monotonic() - began
         _after(task, run, stage, folder, pairs)
     if progress(run, stage) >= 1:
@@ -121,7 +125,7 @@ def train(
 
 def _after(task: str, run: Run, stage: Stage, folder: Path, pairs: list[tuple[Tensor, Tensor]]) -> None:
     if run.step % LOG_EVERY == 0:
-        means = {k: round(v / LOG_EVERY, 5) for k, v in run.sums.items()}
+        means = {k: round(float(v) / LOG_EVERY, 5) for k, v in run.sums.items()}
         write_row(folder, {"step": run.step} | means | {"seconds": round(run.seconds, 1)})
         run.sums.clear()
     if run.step % stage.validate_every == 0:
@@ -156,7 +160,7 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
     run.optimiser.step()
     run.step += 1
     for name, value in parts.items():
-        run.sums[name] = run.sums.get(name, 0.0) + float(value.detach())
+        run.sums[name] = value.detach() + run.sums.get(name, 0.0)
     # Short at first: an average that reaches back to the first steps is no network at all.
     follow(run.average, run.model, min(stage.average, (1 + run.step) / (10 + run.step)))
 
