@@ -1,6 +1,7 @@
 """The training of the cut-out's networks on a handful of pictures: it learns, goes on, exports, and keeps its word."""
 
 # ruff: noqa: E402  (what follows the check for torch needs it)
+import copy
 import importlib.util
 import sys
 from dataclasses import replace
@@ -19,13 +20,14 @@ from models.training.common.runs import LOG, read_rows
 from models.training.cutout import train as training
 from models.training.cutout.__main__ import main
 from models.training.cutout.bank import Crop
-from models.training.cutout.config import Data, Settings, Stage
+from models.training.cutout.config import SETTINGS as SETTINGS_FILE
+from models.training.cutout.config import Data, Settings, Stage, read_settings
 from models.training.cutout.examples import CHANNELS, Examples, held_out
 from models.training.cutout.export import NAMES, Exported, export
 from models.training.cutout.losses import LOSSES, refine_losses
 from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.weights import COARSE, keep, take
+from models.training.cutout.weights import COARSE, blend, keep, take
 from segtile.coarse.ground import see_background
 from segtile.solar import luma_of, network_channels
 
@@ -187,6 +189,28 @@ def test_weights_are_kept_small_and_can_be_gone_on_from(whole, shelves, tmp_path
         take(begun.model, file)
 
 
+def test_two_ends_of_a_training_are_blended(whole, shelves, tmp_path, monkeypatch):
+    task, run, _ = whole
+    begun = training.start(task, SETTINGS, CPU).model
+    keep(begun, tmp_path / "begun.safetensors", 0)
+    mixed = copy.deepcopy(run.average)
+    blend(mixed, tmp_path / "begun.safetensors")
+    states = [copy.deepcopy(model.state_dict()) for model in (begun, run.average, mixed)]
+    for name in states[0]:
+        if states[0][name].dtype.is_floating_point:
+            one, two, mean = (state[name] for state in states)
+            torch.testing.assert_close(mean, (one + two) / 2, atol=2e-3, rtol=2e-3)
+    # what it normalises by is that of pictures, whatever it was
+    other = copy.deepcopy(mixed)
+    norms = [part for part in other.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    norms[-1].running_mean += 3
+    monkeypatch.setattr(training, "SETTLED", 2)
+    for model in (mixed, other):
+        training.settle(task, SETTINGS, model, shelves[0])
+    for one, two in zip(mixed.state_dict().values(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, two)
+
+
 def test_a_tile_says_what_the_whole_picture_says_where_it_sees_enough():
     torch.manual_seed(1)
     model, far = Refiner().eval(), -(-reach() // 32) * 32
@@ -213,6 +237,18 @@ def test_the_refiner_begins_with_what_the_coarse_network_knows():
         torch.testing.assert_close(model(x), coarse(x[:, :7]))
         torch.nn.init.ones_(model.head.weight)
         assert not torch.allclose(model(x), coarse(x[:, :7]), atol=0.1)
+
+
+def test_a_refiner_does_not_begin_with_another_encoder_s_weights():
+    other = replace(SETTINGS, refine=replace(_STAGE, pretrained=True, lite=0))
+    with pytest.raises(ValueError, match="has another encoder"):
+        training.start("refine", other, CPU)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_weights_that_are_kept_are_those_of_the_settings(task):
+    settings = read_settings(SETTINGS_FILE)
+    training.start(task, settings, CPU, COARSE.with_name(f"{task}.safetensors"))
 
 
 def test_an_edge_where_none_is_costs_as_much_as_it_is_long():
@@ -256,9 +292,23 @@ def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
     assert main(["train", *given, "--data", str(folder), "-o", run, "--device", "cpu", "--workers", "0"]) == 0
     assert main(["export", *given, "--run", run, "-o", str(tmp_path / "net.onnx"), "--half"]) == 0
     assert main(["keep", *given, "--run", run, "-o", str(tmp_path / "start.safetensors")]) == 0
-    assert main(["evaluate", *given, "--run", run, "--data", str(folder), "--device", "cpu"]) == 0
-    assert '"biou2"' in capsys.readouterr().out
+    evaluate = ["evaluate", *given, "--run", run, "--data", str(folder), "--device", "cpu"]
+    assert main(evaluate) == 0
+    of_the_run = capsys.readouterr().out
+    assert '"biou2"' in of_the_run
+    blended = ["keep", *given, "--run", run, "--blend", str(tmp_path / "start.safetensors")]
+    assert main([*blended, "-o", str(tmp_path / "no.safetensors")]) == 1
+    assert "--blend needs --data" in capsys.readouterr().err
+    assert main([*blended, "--data", str(folder), "-o", str(tmp_path / "blended.safetensors")]) == 0
+    kept = ["--weights", str(tmp_path / "start.safetensors")]
+    assert main([*evaluate, *kept]) == 0
+    assert main(["export", *given, "--run", run, *kept, "-o", str(tmp_path / "again.onnx"), "--half"]) == 0
+    assert (tmp_path / "again.onnx").read_bytes()[-4000:] == (tmp_path / "net.onnx").read_bytes()[-4000:]
     assert {"sheet.png", "log.png", LOG, "checkpoint.pt"} <= {file.name for file in Path(run).iterdir()}
+    config.write_text("seed = 3\n[refine]\nlite = 1\n")
+    assert main(["export", *given, "--run", run, "-o", str(tmp_path / "no.onnx")]) == 1
+    assert "there is no EfficientNet-Lite1 here" in capsys.readouterr().err
+    config.write_text("seed = 3\n")
     assert main(["export", *given, "--run", str(tmp_path / "none"), "-o", str(tmp_path / "no.onnx")]) == 1
     assert "the verb train makes it" in capsys.readouterr().err
 
@@ -271,13 +321,21 @@ def test_the_command_asks_the_coarse_network_and_trains_on_its_answers(folder, t
     config = tmp_path / "small.toml"
     config.write_text(
         'seed = 3\n[data]\nheld_out_kinds = ["bar"]\nvalidation = 2\n'
+        "[coarse]\nsides = [64]\nbatch = 2\nsteps = 1\n"
         "[refine]\nsides = [64]\nbatch = 2\nsteps = 2\nanswers = 1.0\nvalidate_every = 2\n"
     )
     given = ["--config", str(config), "--data", str(folder)]
     train = ["train", "refine", *given, "-o", str(tmp_path / "run"), "--device", "cpu", "--workers", "0"]
     assert main([*train, "--answers", str(tmp_path / "answers")]) == 1
     assert "the verb answer makes them" in capsys.readouterr().err
-    assert main(["answer", "coarse", *given, "--count", "8", "-o", str(tmp_path / "answers")]) == 0
+    run = str(tmp_path / "coarse")
+    asked = ["answer", "coarse", *given, "--run", run, "-o", str(tmp_path / "answers"), "--count"]
+    assert main([*asked, "8"]) == 1
+    assert "the verb train makes it" in capsys.readouterr().err
+    start = ["--start", str(COARSE)]
+    assert main(["train", "coarse", *given, *start, "-o", run, "--device", "cpu", "--workers", "0"]) == 0
+    assert main([*asked, "6"]) == 0
+    assert main(["answer", "coarse", *given, "--count", "8", "-o", str(tmp_path / "answers"), "--workers", "2"]) == 0
     assert [len(list((tmp_path / "answers" / part).iterdir())) for part in ("train", "val")] == [8, 1]
     assert main([*train, "--answers", str(tmp_path / "answers")]) == 0
     assert main(["looks", "coarse", *given, "--count", "2"]) == 0

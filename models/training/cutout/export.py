@@ -19,7 +19,7 @@ from segtile.solar import SOLAR_CHANNELS
 _SIDES = {"long_side": "512", "close_side": "1024"}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
-    "coarse": "finds the objects of a whole picture; encoder from EfficientNet-Lite0's ImageNet weights (Apache-2.0)",
+    "coarse": "finds a picture's objects; its encoder began with EfficientNet-Lite{lite}'s of ImageNet (Apache-2.0)",
     "refine": "finds the alpha of a tile at native resolution from the coarse answer; begun with the coarse network's",
 }
 
@@ -42,7 +42,7 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
     Without solar channels or coarse probability (ablations) the graph still takes these planes, and its metadata name
     them as neutral.
     """
-    network = {"coarse": coarse_net, "refine": refine_net}[task]
+    network, stage = {"coarse": coarse_net, "refine": refine_net}[task], settings.stage(task)
     inside, outside = NAMES[task]
     axes = {name: {2: "height", 3: "width"} for name in (inside, outside)}
     graph = make_graph(
@@ -57,10 +57,9 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
         "multiple_of": str(STRIDE),
         "author": "segtile, models/training/cutout",
         "license": "Apache-2.0",
-        "description": _WHAT[task],
+        "description": _WHAT[task].format(lite=stage.lite),
     }
-    entries |= {"receptive_px": str(refine_net.reach())} if task == "refine" else _SIDES
-    stage = settings.stage(task)
+    entries |= {"receptive_px": str(refine_net.reach(stage.lite))} if task == "refine" else _SIDES
     if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
         entries["neutral"] = ",".join(neutral)
     write_graph(graph, entries, file)

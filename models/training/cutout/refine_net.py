@@ -62,10 +62,10 @@ class Refiner(nn.Module):
     answer depends on what lies within `reach` px, and on where it lies on the grid of 32 px, which tiles keep.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lite: int = 2) -> None:
         super().__init__()
         told = INPUTS + 2 * len(_FIELDS)
-        self.trunk = Coarse(told)
+        self.trunk = Coarse(told, lite)
         self.stem = unit(told + 1, _FINE, 3)
         self.rise = unit(WIDTHS[0], _FINE, 1, act=False)
         self.body = Residual(_FINE)
@@ -91,11 +91,17 @@ def begin(model: Refiner, coarse: dict[str, Tensor]) -> None:
     Args:
         model: the refiner.
         coarse: the state of a `Coarse`.
+
+    Raises:
+        ValueError: the coarse network has another encoder.
     """
     stem = "encoder._conv_stem.weight"
     wider = torch.zeros_like(model.trunk.encoder._conv_stem.weight)
     wider[:, : coarse[stem].shape[1]] = coarse[stem]
-    model.trunk.load_state_dict(coarse | {stem: wider})
+    try:
+        model.trunk.load_state_dict(coarse | {stem: wider})
+    except RuntimeError as error:
+        raise ValueError("the coarse network to begin with has another encoder: see `lite` and --start") from error
 
 
 def alpha_of(logits: Tensor) -> Tensor:
@@ -103,11 +109,11 @@ def alpha_of(logits: Tensor) -> Tensor:
     return (torch.sigmoid(logits) * (1 + 2 * _STRETCH) - _STRETCH).clamp(0, 1)
 
 
-def reach() -> int:
+def reach(lite: int = 2) -> int:
     """How far, in px, a pixel's answer may look to each side; a bound, and what lies near it hardly counts."""
     total, stride = 1 + 1 + 1 + 1, 2  # two layers, head, stem; then the encoder's stem
     total += 1
-    for kernel, step, _, _, count in STAGES:
+    for kernel, step, _, _, count in STAGES[lite]:
         for n in range(count):
             total += kernel // 2 * stride
             stride *= step if n == 0 else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -24,6 +25,7 @@ from models.training.cutout.weights import COARSE, read, take
 log = logging.getLogger("segtile")
 
 LOG_EVERY = 10
+SETTLED = 80  # batches that blended weights are settled with
 CHECKPOINT = "checkpoint.pt"
 _GIVEN = ("encoder.", "trunk.")  # parts that begin with weights of another training
 
@@ -50,21 +52,21 @@ def start(task: str, settings: Settings, device: torch.device, weights: Path | N
     network's that are kept in the repository.
 
     Raises:
-        ValueError: the file does not hold this network's weights.
+        ValueError: the file does not hold this network's weights; the coarse network has another encoder.
         ImportError: the package with ImageNet's weights is not installed.
     """
     torch.manual_seed(settings.seed)
     stage = settings.stage(task)
-    model: nn.Module = Coarse() if task == "coarse" else Refiner()
+    model, average = (Coarse(lite=stage.lite) if task == "coarse" else Refiner(stage.lite) for _ in range(2))
     if weights is not None:
         take(model, weights)
     elif isinstance(model, Coarse) and stage.pretrained:
         load_imagenet(model)
     elif isinstance(model, Refiner) and stage.pretrained:
         begin(model, read(COARSE))
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = (Coarse() if task == "coarse" else Refiner()).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average.load_state_dict(model.state_dict())
+    for one in (model, average):
+        one.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Run(model, average, torch.optim.AdamW(_groups(model, stage), lr=stage.rate))
 
 
@@ -110,7 +112,6 @@ def train(
         log.info("goes on at step %d", run.step)
     pairs = held_out(task, settings, shelves[1])
     before, began = run.seconds, time.monotonic()
-    torch.backends.cudnn.benchmark = True  # few sizes, many steps of each
     for seen, alpha in batches(task, settings, shelves[0], settings.seed, run.step, workers, device.type == "cuda"):
         if progress(run, stage) >= 1:
             break
@@ -163,6 +164,22 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
         run.sums[name] = value.detach() + run.sums.get(name, 0.0)
     # Short at first: an average that reaches back to the first steps is no network at all.
     follow(run.average, run.model, min(stage.average, (1 + run.step) / (10 + run.step)))
+
+
+@torch.no_grad()
+def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> None:
+    """Take the statistics that the network normalises by anew: blended weights have none of their own."""
+    model.train()
+    norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean of all batches
+    for seen, _ in islice(batches(task, settings, shelf, settings.seed + 4, 0, 0), SETTLED):
+        model(seen)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
 
 
 def save(run: Run, file: Path) -> None:

@@ -49,3 +49,21 @@ def take(model: nn.Module, file: Path) -> None:
         model.load_state_dict(read(file))
     except RuntimeError as error:
         raise ValueError(f"{file} does not hold this network's weights: {str(error).splitlines()[0]}") from error
+
+
+def blend(model: nn.Module, file: Path) -> None:
+    """Take the mean of a network's weights and of those of an earlier run that it went on from.
+
+    Two ends of one training lie in one valley, and their mean errs less wildly than either. Source: Wortsman and
+    others, Model soups: averaging weights of multiple fine-tuned models, 2022.
+
+    Raises:
+        ValueError: the file is no such file, or of another network.
+    """
+    now = {k: v.clone() for k, v in model.state_dict().items()}
+    take(model, file)
+    for name, value in model.state_dict().items():
+        if value.dtype.is_floating_point:
+            value.lerp_(now[name], 0.5)
+        else:
+            value.copy_(now[name])
