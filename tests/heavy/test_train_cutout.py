@@ -303,7 +303,10 @@ def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
     kept = ["--weights", str(tmp_path / "start.safetensors")]
     assert main([*evaluate, *kept]) == 0
     assert main(["export", *given, "--run", run, *kept, "-o", str(tmp_path / "again.onnx"), "--half"]) == 0
-    assert (tmp_path / "again.onnx").read_bytes()[-4000:] == (tmp_path / "net.onnx").read_bytes()[-4000:]
+    x = np.random.default_rng(1).random((1, 8, 64, 64), np.float32)
+    graphs = [onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx")) for name in ("net", "again")]
+    one, two = (graph.run(None, {"tile": x})[0] for graph in graphs)
+    np.testing.assert_allclose(one, two, atol=2e-2)  # kept as fp16 before and after the normalisation is folded in
     assert {"sheet.png", "log.png", LOG, "checkpoint.pt"} <= {file.name for file in Path(run).iterdir()}
     config.write_text("seed = 3\n[refine]\nlite = 1\n")
     assert main(["export", *given, "--run", run, "-o", str(tmp_path / "no.onnx")]) == 1
