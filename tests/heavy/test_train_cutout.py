@@ -245,9 +245,14 @@ def test_a_refiner_does_not_begin_with_another_encoder_s_weights():
         training.start("refine", other, CPU)
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_weights_that_are_kept_are_those_of_the_settings(task):
+def test_a_refiner_begins_by_the_settings_as_they_are():
+    training.start("refine", read_settings(SETTINGS_FILE), CPU)
+
+
+@pytest.mark.parametrize(("task", "lite"), [("coarse", 2), ("refine", 0)])
+def test_kept_weights_are_gone_on_from(task, lite):
     settings = read_settings(SETTINGS_FILE)
+    settings = replace(settings, **{task: replace(settings.stage(task), lite=lite)})
     training.start(task, settings, CPU, COARSE.with_name(f"{task}.safetensors"))
 
 
@@ -302,7 +307,7 @@ def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
     assert main([*blended, "--data", str(folder), "-o", str(tmp_path / "blended.safetensors")]) == 0
     kept = ["--weights", str(tmp_path / "start.safetensors")]
     assert main([*evaluate, *kept]) == 0
-    assert main(["export", *given, "--run", run, *kept, "-o", str(tmp_path / "again.onnx"), "--half"]) == 0
+    assert main(["export", *given, *kept, "-o", str(tmp_path / "again.onnx"), "--half"]) == 0
     x = np.random.default_rng(1).random((1, 8, 64, 64), np.float32)
     graphs = [onnxruntime.InferenceSession(str(tmp_path / f"{name}.onnx")) for name in ("net", "again")]
     one, two = (graph.run(None, {"tile": x})[0] for graph in graphs)

@@ -96,8 +96,10 @@ def test_a_broken_file_is_left_out_and_named(made, tmp_path, caplog):
     (tmp_path / "00001.npy").write_bytes(whole)
     np.save(tmp_path / "00002.npy", np.zeros((3, 4)))
     (tmp_path / "00003.npy").write_bytes(b"")
+    np.save(tmp_path / "00004.npy", np.zeros(3, [("pixels", "u1")]))
+    np.save(tmp_path / "00005.npy", np.zeros(3, [("alpha", "u1")]))
     assert len(Bank(tmp_path)) == CROPS
-    for name in ("00000.npy", "00002.npy", "00003.npy"):
+    for name in ("00000.npy", "00002.npy", "00003.npy", "00004.npy", "00005.npy"):
         assert f"{name} is left out" in caplog.text
 
 

@@ -26,7 +26,7 @@ from models.training.common.runs import LOG, read_rows
 from models.training.cutout.answer import fill, share_out
 from models.training.cutout.asked import Trained
 from models.training.cutout.bank import Bank
-from models.training.cutout.config import SETTINGS, Settings, read_settings
+from models.training.cutout.config import ENCODERS, SETTINGS, Settings, read_settings
 from models.training.cutout.examples import held_out
 from models.training.cutout.figures import sheet, validate
 from models.training.cutout.looks import compare
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("task", choices=("coarse",) if name in ("answer", "looks") else ("coarse", "refine"))
         one.add_argument("--config", type=Path, default=SETTINGS, help=f"TOML (default {SETTINGS.name})")
         one.add_argument("--seed", type=int, help="in place of the settings'")
+        one.add_argument("--lite", type=int, choices=ENCODERS, help="encoder, likewise: the shipped refiner's is 0")
         one.add_argument("--without", nargs="+", default=[], choices=("solar", "prob"), help="for ablations: untold")
     for name in ("train", "evaluate", "answer", "looks"):
         verb[name].add_argument("--data", type=Path, nargs="+", required=True, help="folders of sprites and scenes")
@@ -80,14 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     verb["train"].add_argument("--start", type=Path, help="weights to begin with, as the verb keep writes them")
     for name in ("train", "answer"):
         verb[name].add_argument("--workers", type=int, default=1, help="processes that compose pictures")
-    for name in ("export", "evaluate", "keep"):
+    for name in ("evaluate", "keep"):
         verb[name].add_argument("--run", type=Path, required=True, help="folder of the run")
     for name, what in (("export", "ONNX file"), ("keep", ".safetensors file"), ("answer", "folder")):
         verb[name].add_argument("-o", "--out", type=Path, required=True, help=f"the {what}")
     verb["keep"].add_argument("--blend", type=Path, help="kept weights that the run began with: keep the mean of both")
     verb["keep"].add_argument("--data", type=Path, nargs="+", help="folders of sprites and scenes, for --blend")
-    for name in ("export", "evaluate"):
-        verb[name].add_argument("--weights", type=Path, help="kept weights in place of the run's")
+    verb["evaluate"].add_argument("--weights", type=Path, help="kept weights in place of the run's")
+    source = verb["export"].add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", type=Path, help="folder of the run")
+    source.add_argument("--weights", type=Path, help="kept weights")
     verb["export"].add_argument("--half", action="store_true", help="store weights as fp16; sums stay fp32")
     for name, count in (("answer", 300), ("looks", 24)):
         verb[name].add_argument("--graph", type=Path, default=GRAPH, help=f"coarse network (default {GRAPH.name})")
@@ -100,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 def _settings(given: argparse.Namespace) -> Settings:
     settings = read_settings(given.config)
     stage = replace(settings.stage(given.task), **dict.fromkeys(given.without, False))
+    stage = stage if given.lite is None else replace(stage, lite=given.lite)
     seed = settings.seed if given.seed is None else given.seed
     return replace(settings, seed=seed, **{given.task: stage})  # type: ignore[arg-type]
 
@@ -192,6 +196,7 @@ def _evaluate(settings: Settings, given: argparse.Namespace) -> int:
     run = _restored(settings, given, device)
     pairs = held_out(given.task, settings, _shelf(settings, given, True))
     print(json.dumps({"step": run.step} | validate(given.task, run.average, pairs)))
+    given.run.mkdir(parents=True, exist_ok=True)  # of weights alone there is none yet
     cv2.imwrite(str(given.run / "sheet.png"), sheet(given.task, run.average, pairs, 24))
     if (given.run / LOG).exists():
         plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")

@@ -96,7 +96,8 @@ class Bank(Sequence[Crop]):
 
 def _mapped(file: Path) -> NDArray[np.void]:
     kept: NDArray[np.void] = np.load(file, mmap_mode="r", allow_pickle=False)
-    if kept.ndim != 1 or not kept.dtype.names or kept.dtype != _record(kept.dtype["alpha"].shape[0]):
+    shape = kept.dtype["alpha"].shape if "alpha" in (kept.dtype.names or ()) else ()
+    if kept.ndim != 1 or len(shape) != 2 or kept.dtype != _record(shape[0]):
         raise ValueError("it holds no crops")
     return kept
 

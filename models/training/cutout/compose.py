@@ -172,9 +172,8 @@ def _gleam(rng: Rng, under: Float) -> Float:
         size = side * np.exp(rng.uniform(np.log(0.35), np.log(1.5), 2))
         corners = (np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 + rng.normal(0, 0.08, (4, 2))) * size
         a = rng.uniform(0, np.pi)
-        corners = (
-            corners @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) + rng.uniform(-0.1, 1.1, 2) * side
-        )
+        turned = corners @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
+        corners = turned + rng.uniform(-0.1, 1.1, 2) * side
         patch = np.zeros((side, side), np.uint8)
         cv2.fillConvexPoly(patch, np.round(corners * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
         soft = blurred(patch.astype(np.float32) / 255, side * float(np.exp(rng.uniform(np.log(0.003), np.log(0.06)))))

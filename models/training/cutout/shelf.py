@@ -47,9 +47,7 @@ class Shelf:
     coarse network's answer; they are made of the same pieces.
     """
 
-    def __init__(
-        self, folders: tuple[Path, ...], data: Data, held_out: bool, answers: Bank | Sequence[Crop] = ()
-    ) -> None:
+    def __init__(self, folders: tuple[Path, ...], data: Data, held_out: bool, answers: Sequence[Crop] = ()) -> None:
         if bad := [f for f in folders if f.name == "test"]:
             raise ValueError(f"{bad[0]} holds test scenes: they are neither trained on nor validated on")
         self.pieces: list[Item] = []
