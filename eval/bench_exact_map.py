@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ import segtile
 from eval.bench_cutout import SAMPLES
 from eval.bench_samples import read_alpha
 from segtile.coarse import net
+from segtile.coarse.ground import Seen, see_background
 from segtile.metrics.matte import measure
 from segtile.recipe import build_recipe
 from segtile.types import FloatArray
@@ -32,27 +34,26 @@ LARGEST = 5000  # px; the necklace of 6000 px is left out
 class Oracle:
     """Stands in for a coarse graph and knows the answer."""
 
-    channels, neutral, close_side = ("signed", "adaptive", "adaptive+1/3", "adaptive+2/3"), frozenset[str](), 0
+    neutral, close_side = frozenset[str](), 0
 
     def __init__(self, alpha: FloatArray, side: int) -> None:
         """Alpha (H, W) float32 in [0, 1]; it is asked at `side` px."""
         self._alpha, self.long_side = alpha, side
 
-    def run(self, planes: FloatArray, corner: tuple[int, int] = (0, 0)) -> FloatArray:
-        """As `AlphaGraph.run`."""
-        size = planes.shape[2], planes.shape[1]
-        return np.asarray(cv2.resize(self._alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    def answer(self, small: FloatArray) -> tuple[FloatArray, Seen | None]:
+        """As `segtile.coarse.net.ask_both_ways`, of the picture (h, w, 3) of any size; not asked of its mirror image."""
+        exact = cv2.resize(self._alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+        return np.asarray(exact, np.float32), see_background(small)
 
 
 @contextmanager
 def answering(oracle: Oracle) -> Iterator[None]:
     """Within, the coarse network is this one."""
-    real = net._load
-    net._load = lambda path, device: oracle  # type: ignore[assignment]
-    try:
+    with (
+        patch.object(net, "_load", lambda path, device: oracle),
+        patch.object(net, "ask_both_ways", lambda graph, small: graph.answer(small)),
+    ):
         yield
-    finally:
-        net._load = real
 
 
 def main() -> None:

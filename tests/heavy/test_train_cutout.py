@@ -271,19 +271,34 @@ def test_an_edge_where_none_is_costs_as_much_as_it_is_long():
     assert one > 0.03
 
 
-def test_colours_place_a_pixel_between_object_and_background():
+def _object_on_paper():
+    """A pale object on paper, (1, 3, 64, 64), its alpha, and a coarse answer that is soft and of no use at the edge."""
     alpha = torch.zeros(1, 1, 64, 64)
     alpha[..., 16:48, 16:48] = 1
     alpha[..., 16:48, 47] = 0.3
     object_, ground = (torch.tensor(c).view(1, 3, 1, 1) for c in ((0.95, 0.93, 0.90), (0.97, 0.97, 0.97)))
-    prob = torch.nn.functional.avg_pool2d(alpha, 9, 1, 4)  # a coarse answer: soft, and of no use at the edge
-    x = torch.cat([alpha * object_ + (1 - alpha) * ground, torch.zeros(1, 4, 64, 64), prob], 1)
-    told = by_colour(x)
+    return alpha * object_ + (1 - alpha) * ground, alpha, torch.nn.functional.avg_pool2d(alpha, 9, 1, 4)
+
+
+def test_colours_place_a_pixel_between_object_and_background():
+    rgb, alpha, prob = _object_on_paper()
+    told = by_colour(rgb, prob**2, (1 - prob) ** 2, 4, (3, 11))
     assert told.shape == (1, 4, 64, 64)
     found = told[:, :1] + 0.5
     assert float((found - alpha).abs()[..., 20:44, 40:52].max()) < 0.25
     assert float((prob - alpha).abs()[..., 20:44, 40:52].max()) > 0.4
-    assert float(by_colour(torch.full((1, 8, 32, 32), 0.5)).abs().max()) < 1e-3  # nothing to tell apart
+    grey = torch.full((1, 1, 32, 32), 0.25)
+    alike = by_colour(torch.full((1, 3, 32, 32), 0.5), grey, grey, 4, (3, 11), aside=True)
+    assert alike.shape == (1, 6, 32, 32)
+    assert float(alike.abs().max()) < 1e-3  # nothing to tell apart
+
+
+def test_a_colour_that_is_no_mixture_of_both_lies_aside_of_their_line():
+    rgb, alpha, prob = _object_on_paper()
+    rgb[..., 24:28, 30:34] = torch.tensor((0.9, 0.2, 0.2)).view(1, 3, 1, 1)
+    aside = by_colour(rgb, prob**2, (1 - prob) ** 2, 2, (3,), aside=True)[:, 2]
+    assert float(aside[:, 24:28, 30:34].min()) > 0.5
+    assert float(aside[:, 24:28, 50:].max()) < 0.05
 
 
 def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):

@@ -46,7 +46,7 @@ def refine_losses(logits: Tensor, alpha: Tensor, seen: Tensor) -> Parts:
     inside = torch.sigmoid(10 * (alpha - 0.5))
     border = _mean_where((torch.sigmoid(10 * (answer - 0.5)) - inside).abs(), band)
     pyramid = _pyramid(off)
-    loss = value + 0.5 * entropy + 0.5 * slope + 0.5 * border + pyramid
+    loss = value + 0.5 * entropy + 0.5 * slope + border + pyramid
     return {"loss": loss, "value": value, "entropy": entropy, "slope": slope, "border": border, "pyramid": pyramid}
 
 

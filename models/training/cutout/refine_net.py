@@ -14,43 +14,55 @@ from models.training.cutout.coarse_net import STAGES, WIDTHS, Coarse
 from models.training.cutout.units import Residual, unit
 
 INPUTS = 8  # RGB, four solar channels, coarse probability
-_GRAIN = 4  # px of a cell of the colour fields
-_FIELDS = (3, 11)  # cells to a side that colours are averaged over
+# px of a cell of the colour fields, and cells to a side that colours are averaged over: around what the coarse
+# probability says, and around the network's own first answer, which is nearer to the edge.
+_WIDE = (4, (3, 11))
+_CLOSE = (2, (3,))
 _FAINT = 3e-5  # squared difference of colours under which the two fields tell nothing: noise of an 8-bit file
 _FINE = 16  # channels at full resolution
 _STRETCH = 0.01  # the sigmoid is stretched by this to both sides, so that 0 and 1 are reached exactly
 
 
-def by_colour(x: Tensor) -> Tensor:
+def by_colour(
+    rgb: Tensor, inside: Tensor, outside: Tensor, grain: int, fields: tuple[int, ...], aside: bool = False
+) -> Tensor:
     """What the colours around a pixel say of it: its place on the line from the background's colour to the object's.
 
-    Both colours are averages of the picture, weighted by how surely the coarse probability takes a pixel for either;
-    where edges are a few pixels off, colours still are not. White on white is on such a line as black on white is.
+    Both colours are averages of the picture, weighted by how surely an answer takes a pixel for either; where edges
+    are a few pixels off, colours still are not. White on white is on such a line as black on white is.
 
     Source: the linear model of matting, alpha = (C - B) (F - B) / |F - B|^2 (Smith and Blinn, Blue screen matting,
     1996).
 
     Args:
-        x: (B, 8, H, W) as the refiner's, both sides multiples of 32.
+        rgb: (B, 3, H, W), both sides multiples of 32.
+        inside: (B, 1, H, W), how much a pixel counts for the object's colour, 0..1.
+        outside: the same for the background's.
+        grain: px of the cells that averages are taken of.
+        fields: cells to a side of the neighbourhoods, odd.
+        aside: whether to tell how far a pixel lies from the line.
 
     Returns:
-        (B, 4, H, W) float32: for a narrow and a wide neighbourhood this place, about 0, clipped to +-1 (0 where the
-        colours are alike), and how far the two colours are apart, 0..1.
+        (B, C, H, W) float32, for each neighbourhood two or three planes: the place, about 0, clipped to +-1 (0 where
+        the colours are alike); how far the two colours are apart, 0..1; how far the pixel lies from the line, 0..1.
     """
-    rgb, prob = x[:, :3], x[:, 7:8]
-    weights = torch.cat([prob * prob, (1 - prob) * (1 - prob)], 1) + 1e-4
+    weights = torch.cat([inside, outside], 1) + 1e-4
     mixed = torch.cat([rgb * weights[:, :1], rgb * weights[:, 1:], weights], 1)
-    small = functional.avg_pool2d(mixed, _GRAIN)
+    small = functional.avg_pool2d(mixed, grain)
     out = []
-    for side in _FIELDS:
+    for side in fields:
         sums = functional.avg_pool2d(small, side, 1, side // 2)
-        colours = torch.cat([sums[:, :3] / sums[:, 6:7], sums[:, 3:6] / sums[:, 7:8]], 1)
-        colours = functional.interpolate(colours, scale_factor=float(_GRAIN), mode="bilinear", align_corners=False)
-        line = colours[:, :3] - colours[:, 3:]
+        one, other = sums[:, :3] / sums[:, 6:7], sums[:, 3:6] / sums[:, 7:8]
+        # places count from the middle of the line, so that nothing is said where it has no length
+        both = torch.cat([one - other, (one + other) / 2], 1)
+        both = functional.interpolate(both, scale_factor=float(grain), mode="bilinear", align_corners=False)
+        line, off = both[:, :3], rgb - both[:, 3:]
         length = (line * line).sum(1, keepdim=True)
-        # from the middle of the line, so that nothing is said where it has no length
-        along = ((rgb - (colours[:, :3] + colours[:, 3:]) / 2) * line).sum(1, keepdim=True)
-        out += [(2 * along / (length + _FAINT)).clamp(-2, 2) / 2, (2 * (length + 1e-8).sqrt()).clamp(0, 1)]
+        place = (off * line).sum(1, keepdim=True) / (length + _FAINT)
+        out += [(2 * place).clamp(-2, 2) / 2, (2 * (length + 1e-8).sqrt()).clamp(0, 1)]
+        if aside:
+            off = off - place * line
+            out.append((4 * ((off * off).sum(1, keepdim=True) + 1e-8).sqrt()).clamp(0, 1))
     return torch.cat(out, 1)
 
 
@@ -64,9 +76,9 @@ class Refiner(nn.Module):
 
     def __init__(self, lite: int = 2) -> None:
         super().__init__()
-        told = INPUTS + 2 * len(_FIELDS)
+        told = INPUTS + 2 * len(_WIDE[1])
         self.trunk = Coarse(told, lite)
-        self.stem = unit(told + 1, _FINE, 3)
+        self.stem = unit(told + 1 + 3 * len(_CLOSE[1]), _FINE, 3)
         self.rise = unit(WIDTHS[0], _FINE, 1, act=False)
         self.body = Residual(_FINE)
         self.head = nn.Conv2d(_FINE, 1, 3, padding=1)
@@ -76,13 +88,22 @@ class Refiner(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
+        rgb, prob = x[:, :3], x[:, SEEN:]
         with torch.autocast(x.device.type, enabled=False):
-            told = torch.cat([self.trunk.centred(x[:, :SEEN]), 2 * x[:, SEEN:] - 1, by_colour(x)], 1)
+            wide = by_colour(rgb, prob * prob, (1 - prob) * (1 - prob), *_WIDE)
+            told = torch.cat([self.trunk.centred(x[:, :SEEN]), 2 * prob - 1, wide], 1)
         known = self.trunk.features(told)
         first = self.trunk.logits(known)
+        with torch.autocast(x.device.type, enabled=False):
+            close = self._own_colours(rgb, first.float())
         up = functional.interpolate(self.rise(known), scale_factor=2.0, mode="bilinear", align_corners=False)
-        fine = functional.relu(self.stem(torch.cat([told, first.clamp(-8, 8) / 4], 1)) + up)
+        fine = functional.relu(self.stem(torch.cat([told, first.clamp(-8, 8) / 4, close], 1)) + up)
         return first + self.head(self.body(fine))
+
+    def _own_colours(self, rgb: Tensor, first: Tensor) -> Tensor:
+        """`by_colour` around its own first answer; mixed pixels, in the middle of an edge, tell no colour."""
+        sure = 2 * torch.sigmoid(first.detach()) - 1
+        return by_colour(rgb, sure.clamp(min=0) ** 2, sure.clamp(max=0) ** 2, *_CLOSE, aside=True)
 
 
 def begin(model: Refiner, coarse: dict[str, Tensor]) -> None:
@@ -123,4 +144,4 @@ def reach(lite: int = 2) -> int:
         stride //= 2
         total += 4 * stride
     total += stride + 2  # the trunk's head, and the last interpolation
-    return total + (_FIELDS[-1] // 2 + 2) * _GRAIN
+    return total + sum((fields[-1] // 2 + 2) * grain for grain, fields in (_WIDE, _CLOSE))
