@@ -41,7 +41,7 @@ class Oracle:
         self._alpha, self.long_side = alpha, side
 
     def answer(self, small: FloatArray) -> tuple[FloatArray, Seen | None]:
-        """As `segtile.coarse.net.ask_both_ways`, of the picture (h, w, 3) of any size; not asked of its mirror image."""
+        """As `segtile.coarse.net.ask_both_ways`, of a picture (h, w, 3) of any size, without its mirror image."""
         exact = cv2.resize(self._alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
         return np.asarray(exact, np.float32), see_background(small)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.refine.base import constants, context_trust, make_patch
-from segtile.refine.openings import close_denied
+from segtile.refine.openings import close_denied, close_tinted, close_unsure
 from segtile.solar import network_channels
 from segtile.types import FloatArray, TileInput, TilePatch
 
@@ -51,6 +51,7 @@ class NetworkRefiner:
         alpha = self._graph.run(self._planes(x), (x.tile.read.x0, x.tile.read.y0))
         if x.graded and x.scale <= self.coarsest:
             alpha = close_denied(alpha, x)
+        alpha = close_tinted(close_unsure(alpha, x), x)
         return make_patch(x, alpha, trust)
 
     def _planes(self, x: TileInput) -> FloatArray:

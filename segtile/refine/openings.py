@@ -1,11 +1,15 @@
-"""Openings that are none, closed again: without an edge, or where the coarse map knows nothing but object."""
+"""Openings that are none, closed again: without an edge, denied by the coarse map, nowhere surely open, or coloured."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
 from segtile.types import BoolArray, Box, FloatArray, IntArray, TileInput
+
+Window = tuple[slice, slice]
 
 _LARGEST = 36  # px a side; larger ones are left, and so are those a neighbouring tile might not see whole
 _AROUND = 24  # px; the object's own contrast is taken from here
@@ -14,7 +18,10 @@ _FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
 _SIGMAS = 4.0
 _SHARE = 0.06  # of the object's contrast around the opening that its edge must have
 _DENIED = 0.75  # probability of the coarse map, all over an opening, that there is object
-_RIM = 2  # px around a denied opening that belong to its soft edge
+_SURELY = 0.1  # alpha that an opening must fall to somewhere
+_TINTED = 0.12  # share of the background's brightness by which an opening's colour channels may differ
+_DARK = 0.1  # a background darker than this in some channel says nothing of tints
+_RIM = 2  # px around an opening that belong to its soft edge
 
 
 def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: FloatArray) -> FloatArray:
@@ -46,10 +53,7 @@ def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: Flo
             continue
         if out is alpha:
             out = alpha.copy()
-        # what lies nearer to open background belongs to the outer edge
-        to_opening = _distance(opening)
-        to_outside = _distance((parts[window] > 0) & ~opening)
-        closed = (to_opening <= 4) & (to_opening < to_outside) & x.band[window]
+        closed = _belonging(opening, parts[window], 4) & x.band[window]
         out[window] = np.where(closed, np.float32(1.0), out[window])
     return out
 
@@ -67,18 +71,64 @@ def close_denied(alpha: FloatArray, x: TileInput) -> FloatArray:
     Returns:
         (h, w) float32: `alpha`, or a copy with openings closed.
     """
+    return _close_where(alpha, x, lambda at, opening: bool(x.prob[at][opening].min() > _DENIED))
+
+
+def close_unsure(alpha: FloatArray, x: TileInput) -> FloatArray:
+    """Close small openings that nowhere are surely open.
+
+    A network in doubt about a facet wavers about one half; through an opening of a few pixels it sees background
+    somewhere. Source: hysteresis as in Canny, A computational approach to edge detection, PAMI 1986.
+
+    Args:
+        alpha: (h, w) float32 over `x.tile.read`.
+        x: the refiner's input.
+
+    Returns:
+        (h, w) float32: `alpha`, or a copy with openings closed.
+    """
+    return _close_where(alpha, x, lambda at, opening: bool(alpha[at][opening].min() > _SURELY))
+
+
+def close_tinted(alpha: FloatArray, x: TileInput) -> FloatArray:
+    """Close small openings through which another hue than the background's is seen.
+
+    Shadows darken a background and light falls off over it, both in all colours alike; a stone is of its own.
+
+    Args:
+        alpha: (h, w) float32 over `x.tile.read`.
+        x: the refiner's input; without a modelled background nothing is closed.
+
+    Returns:
+        (h, w) float32: `alpha`, or a copy with openings closed.
+    """
+    if x.background is None:
+        return alpha
+    tone = x.background
+
+    def tinted(at: Window, opening: BoolArray) -> bool:
+        behind = np.median(tone[at][opening], axis=0)
+        share = np.median(x.rgb[at][opening], axis=0) / np.maximum(behind, _DARK)
+        return bool(behind.min() > _DARK and share.max() - share.min() > _TINTED)
+
+    return _close_where(alpha, x, tinted)
+
+
+def _close_where(alpha: FloatArray, x: TileInput, wrong: Callable[[Window, BoolArray], bool]) -> FloatArray:
+    """Close small openings that `wrong` says are none; it gets a window of the tile and the opening's mask in it."""
     shown = np.where(x.band, alpha, x.prob)
     count, parts, stats, _ = cv2.connectedComponentsWithStats((shown < 0.5).astype(np.uint8), connectivity=4)
     out = alpha
     for index in _small_and_whole(stats[:count], x.tile.read, x.frame):
         left, top, width, height = stats[index, :4]
-        window = np.s_[max(0, top - _RIM) : top + height + _RIM, max(0, left - _RIM) : left + width + _RIM]
-        opening = parts[window] == index
-        if x.prob[window][opening].min() <= _DENIED:
+        room = 2 * _RIM
+        at = np.s_[max(0, top - room) : top + height + room, max(0, left - room) : left + width + room]
+        opening = parts[at] == index
+        if not wrong(at, opening):
             continue
         if out is alpha:
             out = alpha.copy()
-        out[window][_distance(opening) <= _RIM] = 1.0
+        out[at][_belonging(opening, parts[at], _RIM)] = 1.0
     return out
 
 
@@ -109,6 +159,12 @@ def _has_edge(
     contrast = float(np.median(np.abs(rgb[solid] - tone[solid]).max(axis=1))) if solid.any() else 0.0
     least = max(_FAINTEST, _SIGMAS * float(noise.max()), _SHARE * contrast)
     return float(np.percentile(difference, 25)) >= least
+
+
+def _belonging(opening: BoolArray, parts: IntArray, rim: float) -> BoolArray:
+    """An opening and `rim` px around it; what lies nearer to other background (`parts` over 0) belongs to its edge."""
+    to_opening = _distance(opening)
+    return np.asarray((to_opening <= rim) & (to_opening < _distance((parts > 0) & ~opening)), np.bool_)
 
 
 def _distance(mask: BoolArray) -> FloatArray:

@@ -294,7 +294,7 @@ def test_colours_place_a_pixel_between_object_and_background():
 
 
 def test_a_colour_that_is_no_mixture_of_both_lies_aside_of_their_line():
-    rgb, alpha, prob = _object_on_paper()
+    rgb, _, prob = _object_on_paper()
     rgb[..., 24:28, 30:34] = torch.tensor((0.9, 0.2, 0.2)).view(1, 3, 1, 1)
     aside = by_colour(rgb, prob**2, (1 - prob) ** 2, 2, (3,), aside=True)[:, 2]
     assert float(aside[:, 24:28, 30:34].min()) > 0.5

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from refine_scenes import coarse_from, compose, supersampled, whole
 
 from segtile.refine import make_input
-from segtile.refine.openings import close_denied, close_edgeless
+from segtile.refine.openings import close_denied, close_edgeless, close_tinted, close_unsure
 from segtile.types import Box, Tile
 
 PAPER = np.array([0.94, 0.94, 0.93])
@@ -115,3 +117,77 @@ def test_denied_openings_that_are_large_or_that_a_neighbour_sees_whole_are_left(
     small = np.minimum(exact, 1 - disc(200, 200, 100, 100, 8)).astype(np.float32)
     read = Box(85, 0, 200, 200)  # the opening lies 7 px from where this tile was cut off
     np.testing.assert_array_equal(denied(exact, small, tile=Tile(0, read, read)), small[read.slices])
+
+
+def tile_input(picture, exact, tile=None, tone=PAPER):
+    """What a refiner sees of a picture whose coarse map is exact."""
+    return make_input(picture, coarse_from(exact, 1, tone, 0.002, reach=90), tile or whole(exact))
+
+
+def in_grey(exact):
+    return compose(exact, np.full(3, 0.5), PAPER, 0.002)
+
+
+@pytest.mark.parametrize("least", [0.12, 0.3, 0.45])
+def test_an_opening_that_is_nowhere_surely_open_is_closed(least):
+    exact = disc(160, 160, 80, 80, 60)
+    found = np.minimum(exact, np.maximum(1 - disc(160, 160, 90, 70, 5), least)).astype(np.float32)
+    np.testing.assert_allclose(close_unsure(found, tile_input(in_grey(exact), exact)), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [1.5, 2, 5, 12])
+def test_a_true_opening_is_surely_open_somewhere_and_stays(radius):
+    exact = (disc(160, 160, 80, 80, 60) - disc(160, 160, 76.5, 86.5, radius)).astype(np.float32)
+    np.testing.assert_array_equal(close_unsure(exact, tile_input(in_grey(exact), exact)), exact)
+
+
+def test_closing_beside_the_outer_edge_leaves_that_as_it_is():
+    exact = disc(160, 160, 80, 80, 60).astype(np.float32)
+    found = np.minimum(exact, np.maximum(1 - disc(160, 160, 80, 25, 2.5), 0.3)).astype(np.float32)
+    result = close_unsure(found, tile_input(in_grey(exact), exact))
+    assert result[25, 80] == 1
+    np.testing.assert_array_equal(result[exact < 0.5], found[exact < 0.5])
+
+
+def coloured_spot(colour):
+    """A grey disc with a spot of a colour, its alpha, and one that is open at the spot."""
+    exact, spot = disc(160, 160, 80, 80, 60), disc(160, 160, 75, 85, 6)
+    colours = 0.5 * (1 - spot[..., None]) + spot[..., None] * np.asarray(colour)
+    return compose(exact, colours, PAPER, 0.002), exact.astype(np.float32), (exact - spot).astype(np.float32)
+
+
+def test_an_opening_through_which_a_stone_shows_is_closed():
+    picture, exact, found = coloured_spot((0.6, 0.3, 0.5))
+    np.testing.assert_allclose(close_tinted(found, tile_input(picture, exact)), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("light", [0.2, 0.5, 0.8, 1.0, 1.05])
+def test_an_opening_through_which_paper_in_any_shade_is_seen_stays(light):
+    picture, exact, found = coloured_spot(np.minimum(light * PAPER, 1))
+    np.testing.assert_array_equal(close_tinted(found, tile_input(picture, exact)), found)
+
+
+def test_a_coloured_background_is_no_tint_of_its_own():
+    felt = np.array([0.25, 0.5, 0.3])
+    exact = disc(160, 160, 80, 80, 60)
+    found = (exact - disc(160, 160, 75, 85, 6)).astype(np.float32)
+    x = tile_input(compose(found, np.full(3, 0.5), felt, 0.002), exact, tone=felt)
+    np.testing.assert_array_equal(close_tinted(found, x), found)
+
+
+def test_without_a_known_background_no_tint_is_told():
+    picture, exact, found = coloured_spot((0.6, 0.3, 0.5))
+    x = replace(tile_input(picture, exact), background=None)
+    np.testing.assert_array_equal(close_tinted(found, x), found)
+
+
+@pytest.mark.parametrize("close", [close_unsure, close_tinted])
+def test_every_tile_that_sees_an_opening_whole_closes_it_alike(close):
+    picture, exact, found = coloured_spot((0.6, 0.3, 0.5))
+    found = np.where(found < 0.3, np.float32(0.3), found)
+    answer = close(found, tile_input(picture, exact))
+    assert answer.min() == pytest.approx(0.3)
+    assert answer[85, 75] == 1
+    for read in (Box(20, 30, 160, 160), Box(0, 0, 120, 130)):
+        part = tile_input(picture, exact, Tile(0, read, read & Box.frame(160, 160)))
+        np.testing.assert_array_equal(close(found[read.slices], part), answer[read.slices])
