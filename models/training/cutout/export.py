@@ -15,8 +15,8 @@ from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
-# Whole pictures as in training say what is what; twice as large, learnt from parts of pictures, where it ends.
-_SIDES = {"long_side": "512", "close_side": "1024"}
+# From afar it tells what is what, from close by, as it learnt of parts of pictures, where that ends; sides by validation.
+_SIDES = {"long_side": "384", "close_side": "1024"}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds a picture's objects; its encoder began with EfficientNet-Lite{lite}'s of ImageNet (Apache-2.0)",

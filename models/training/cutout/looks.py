@@ -19,7 +19,7 @@ from segtile.coarse.net import ask, ask_both_ways, both_looks, mean_odds
 
 Ask = Callable[[AlphaGraph, Float], tuple[Float, Seen | None]]
 SIDES = (384, 512, 768, 1024)  # px
-FAR, NEAR = 512, 1024
+FAR, NEAR = 384, 1024
 
 
 def compare(settings: Settings, graph: AlphaGraph, shelf: Shelf, count: int) -> dict[str, dict[str, float]]:
