@@ -15,7 +15,7 @@ from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
-# From afar it tells what is what, from close by, as it learnt of parts of pictures, where that ends; sides by validation.
+# From afar it tells what is what, from close by, as it learnt of parts of pictures, where it ends; by validation.
 _SIDES = {"long_side": "384", "close_side": "1024"}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
