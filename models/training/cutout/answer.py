@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.training.cutout.bank import Crop, write
 from models.training.cutout.compose import Scene, compose, compose_still
-from models.training.cutout.config import Data
+from models.training.cutout.config import FAR, NEAR, Data
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.net import Asked, look
@@ -28,7 +28,7 @@ SIDES = (768, 1024, 1280)  # px of the composed pictures
 LEAST, MOST = 1.0, 4.0  # px of a picture per cell of the closer look; beyond, another pass of the refiner lies between
 CROP = 288  # px
 CROPS = 10  # of a picture
-_SMALLEST = 192  # px; the look from afar has half the side of the closer one, but no fewer
+_SMALLEST = 192  # px; the look from afar is as much smaller than the closer one as in a cut-out, but not below this
 
 
 def fill(folder: Path, graph: Asked, shelf: Shelf, data: Data, seed: int, numbers: Iterable[int]) -> None:
@@ -72,7 +72,7 @@ def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
     preview = np.asarray(pixels / np.float32(255), np.float32)
     if near < side:
         preview = cv2.resize(preview, (near, near), interpolation=cv2.INTER_AREA)
-    found = look(graph, preview, frame, max(_SMALLEST, near // 2), near)
+    found = look(graph, preview, frame, max(_SMALLEST, near * FAR // NEAR), near)
     prob = upsample(found.prob, found, frame)
     alpha, answer, tone = _bytes(scene.alpha), _bytes(prob), None
     if found.background is not None:

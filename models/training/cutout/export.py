@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from models.training.common.onnxfile import make_graph, write_graph
 from models.training.cutout import coarse_net, refine_net
-from models.training.cutout.config import STRIDE, Settings
+from models.training.cutout.config import FAR, NEAR, STRIDE, Settings
 from models.training.cutout.figures import ACTIVATION
 from segtile.solar import SOLAR_CHANNELS
 
-# From afar it tells what is what, from close by, as it learnt of parts of pictures, where it ends; by validation.
-_SIDES = {"long_side": "384", "close_side": "1024"}
+_SIDES = {"long_side": str(FAR), "close_side": str(NEAR)}
 NAMES = {"coarse": ("image", "prob"), "refine": ("tile", "alpha")}
 _WHAT = {
     "coarse": "finds a picture's objects; its encoder began with EfficientNet-Lite{lite}'s of ImageNet (Apache-2.0)",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from models.training.cutout.compose import compose
-from models.training.cutout.config import Settings
+from models.training.cutout.config import FAR, NEAR, Settings
 from models.training.cutout.figures import figures
 from models.training.cutout.shapes import Float
 from models.training.cutout.shelf import Shelf
@@ -19,7 +19,6 @@ from segtile.coarse.net import ask, ask_both_ways, both_looks, mean_odds
 
 Ask = Callable[[AlphaGraph, Float], tuple[Float, Seen | None]]
 SIDES = (384, 512, 768, 1024)  # px
-FAR, NEAR = 384, 1024
 
 
 def compare(settings: Settings, graph: AlphaGraph, shelf: Shelf, count: int) -> dict[str, dict[str, float]]:
