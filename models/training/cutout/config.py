@@ -11,8 +11,8 @@ from models.training.common.settings import fill
 SETTINGS = Path(__file__).with_name("cutout.toml")
 TASKS = ("coarse", "refine")
 STRIDE = 32  # of the deepest maps of both networks
-# px, by validation: the coarse network looks at a whole picture from afar to tell what is what, and from close by, as it
-# learnt of parts of pictures, where that ends.
+# px, by validation: the coarse network looks at a whole picture from afar to tell what is what, and from close by, as
+# it learnt of parts of pictures, where that ends.
 FAR, NEAR = 384, 1024
 ENCODERS = (0, 2)  # the EfficientNet-Lites that they can be built around
 
