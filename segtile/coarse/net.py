@@ -21,8 +21,8 @@ from segtile.types import Background, Box, CoarseMap, FloatArray
 #: leaves 1 to 30 %, of studio photographs by others 2 to 9 %, of land from the air 17 to 48 %, of noise 90 %.
 UNLIKE = 0.25
 
-_NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
-_LEAST = 1e-4  # probabilities are held this far from 0 and 1
+NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
+LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
 
 class Asked(Protocol):
@@ -94,14 +94,14 @@ def both_looks(far: FloatArray, close: FloatArray) -> FloatArray:
         (H, W) float32 in [0, 1].
     """
     size = close.shape[1], close.shape[0]
-    around = cv2.resize(cv2.GaussianBlur(far, (0, 0), _NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
+    around = cv2.resize(cv2.GaussianBlur(far, (0, 0), NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
     sure = np.abs(2.0 * around - 1.0)
     enlarged = cv2.resize(far, size, interpolation=cv2.INTER_LINEAR)
     odds = sure * log_odds(enlarged) + (1.0 - sure) * log_odds(close)
     return np.asarray(sigmoid(odds), np.float32)
 
 
-def log_odds(prob: FloatArray, least: float = _LEAST) -> FloatArray:
+def log_odds(prob: FloatArray, least: float = LEAST) -> FloatArray:
     """log(p / (1 - p)) of probabilities that are held `least` from 0 and 1."""
     held = np.clip(prob, least, 1.0 - least)
     return np.asarray(np.log(held / (1.0 - held)), np.float32)

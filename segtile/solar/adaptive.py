@@ -21,7 +21,7 @@ from segtile.types import Array, BoolArray, Box, CoarseMap, FloatArray, Raster
 
 # The straight part reaches this far to either side of one half; the rest of [0, 1] is for the flatter tails up to the
 # first folds.
-_SWING = 0.4
+SWING = 0.4
 _SIGMAS = 6.0  # the straight part is at least this many sigmas to either side: more gain would draw noise as edges
 _FLATTEST = 0.085  # tone; and at most this where noise allows it, for a gain of 4.7
 _EDGE_SHARE = 99.0  # per cent of the tones at the edge that the straight part takes
@@ -61,7 +61,7 @@ class AdaptiveCurve:
     @property
     def gain(self) -> float:
         """Slope of the straight part: output per tone; beyond the first folds it is the same."""
-        return _SWING / self.straight
+        return SWING / self.straight
 
     def knots(self, phase: float = 0.0) -> tuple[FloatArray, FloatArray]:
         """The curve's points: differences from the background, rising over [-1, 1], and outputs in [0, 1].
@@ -95,9 +95,9 @@ def knots_of(straight: float, below: float, above: float, phase: float = 0.0) ->
     """The points of a curve around a background; fields and argument as of `AdaptiveCurve` and its `knots`."""
     if not 0 <= phase <= 1:
         raise BadInput(f"the adaptive curve's phase is 0 to 1, not {phase}")
-    step = straight / _SWING
+    step = straight / SWING
     x: list[float] = [-straight, 0.0, straight]
-    y: list[float] = [0.5 - _SWING, 0.5, 0.5 + _SWING]
+    y: list[float] = [0.5 - SWING, 0.5, 0.5 + SWING]
     for sign, first, end in ((1, above, 1.0), (-1, below, 0.0)):
         at = first + phase * step
         value = end
@@ -140,7 +140,7 @@ def adapt(raster: Raster, coarse: CoarseMap) -> AdaptiveCurve:
     below, above, straight = _edge_tones(preview @ LUMA - tone @ LUMA, coarse, sigma)
     straight = max(_SIGMAS * sigma, min(straight, _FLATTEST))
     # a fold nearer than where the straight line itself meets the end of the range would make the tail steeper
-    nearest = straight * 0.5 / _SWING
+    nearest = straight * 0.5 / SWING
     below, above = (max(reach * _MARGIN + 4 * sigma, nearest) for reach in (below, above))
     return AdaptiveCurve(tone, noise, sigma, straight, below, above)
 

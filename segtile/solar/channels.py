@@ -43,8 +43,8 @@ SIGNED_RANGE = 32.0
 #: Noise below half a code value of an 8-bit file cannot be told from none; above the other there is no studio shot.
 LEAST_SIGMA, MOST_SIGMA = 0.5 / 255, 0.05
 
-_STRAIGHT = 0.05  # tone; half-width of the straight part, for a gain of 8
-_SIGMAS = 6.0  # and at least this many sigmas
+STRAIGHT = 0.05  # tone; half-width of the straight part, for a gain of 8
+SIGMAS = 6.0  # and at least this many sigmas
 _PHASES = {"adaptive": 0.0, "adaptive+1/3": 1 / 3, "adaptive+2/3": 2 / 3}
 
 
@@ -115,7 +115,7 @@ def network_channels(
     if tone is not None and (tone.shape != rgb.shape[:2] or not np.isfinite(sigma)):
         raise BadInput(f"a tone of {tone.shape} and a noise of {sigma} do not fit pixels of {rgb.shape}")
     sigma = float(np.clip(sigma, LEAST_SIGMA, MOST_SIGMA))
-    straight = max(_STRAIGHT, _SIGMAS * sigma)
+    straight = max(STRAIGHT, SIGMAS * sigma)
     first = 1.25 * straight  # where the straight line itself meets 0 and 1
     luma = luma_of(rgb)
     out = np.empty((*luma.shape, len(names)), np.float32)

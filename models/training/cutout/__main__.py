@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         verb[name].add_argument("--threads", type=int, default=1, help="of the CPU; 1 is best on a busy machine")
     verb["train"].add_argument("-o", "--run", type=Path, required=True, help="folder of checkpoint, log and plot")
     verb["train"].add_argument("--start", type=Path, help="weights to begin with, as the verb keep writes them")
+    verb["train"].add_argument(
+        "--ask", type=Path, help="coarse weights, kept: the refiner's crops come with its answers"
+    )
     for name in ("train", "answer"):
         verb[name].add_argument("--workers", type=int, default=1, help="processes that compose pictures")
     for name in ("evaluate", "keep"):
@@ -117,7 +120,7 @@ def _device(given: argparse.Namespace) -> torch.device:
 def _train(settings: Settings, given: argparse.Namespace) -> int:
     device = _device(given)
     shelves = (_shelf(settings, given, False), _shelf(settings, given, True))
-    train(given.task, settings, shelves, given.run, device, given.workers, given.start)
+    train(given.task, settings, shelves, given.run, device, given.workers, given.start, given.ask)
     plot_rows(read_rows(given.run / LOG), PANELS, given.run / "log.png")
     return 0
 

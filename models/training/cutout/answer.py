@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.training.cutout.bank import Crop, write
 from models.training.cutout.compose import Scene, compose, compose_still
 from models.training.cutout.config import FAR, NEAR, Data
+from models.training.cutout.seen import as_bytes
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.net import Asked, look
@@ -60,7 +61,8 @@ def share_out(work: Callable[[range], None], numbers: range, workers: int) -> No
         raise ChildProcessError("a process that asked the coarse network failed; what it said stands above")
 
 
-def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
+def composed(rng: Rng, shelf: Shelf, data: Data) -> tuple[Scene, NDArray[np.uint8], Float, int]:
+    """A picture to be asked about; its pixels; it at the size of the closer look; and px of the look from afar."""
     if data.stills > 0 and shelf.stills and rng.random() < data.stills:
         scene = compose_still(rng, shelf, data, None, close=False)
     else:
@@ -68,13 +70,19 @@ def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
     side = len(scene.alpha)
     pixels = np.round(scene.pixels * 255).astype(np.uint8)
     near = round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST)))))
-    frame = Box(0, 0, side, side)
     preview = np.asarray(pixels / np.float32(255), np.float32)
     if near < side:
         preview = cv2.resize(preview, (near, near), interpolation=cv2.INTER_AREA)
-    found = look(graph, preview, frame, max(_SMALLEST, near * FAR // NEAR), near)
+    return scene, pixels, preview, max(_SMALLEST, near * FAR // NEAR)
+
+
+def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
+    scene, pixels, preview, far = composed(rng, shelf, data)
+    side = len(pixels)
+    frame = Box(0, 0, side, side)
+    found = look(graph, preview, frame, far, len(preview))
     prob = upsample(found.prob, found, frame)
-    alpha, answer, tone = _bytes(scene.alpha), _bytes(prob), None
+    alpha, answer, tone = as_bytes(scene.alpha), as_bytes(prob), None
     if found.background is not None:
         luma = luma_of(upsample(found.background.tone, found, frame))
         tone = np.round(np.clip(luma, 0, 1) * 65535).astype(np.uint16)
@@ -84,10 +92,6 @@ def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:
         told = None if tone is None else tone[at]
         out.append(Crop(pixels[at], alpha[at], answer[at], told, scene.sigma, found.scale))
     return out
-
-
-def _bytes(values: Float) -> NDArray[np.uint8]:
-    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 def _corners(rng: Rng, scene: Scene, prob: Float) -> list[tuple[int, int]]:

@@ -55,7 +55,8 @@ class Stage:
     fault but to be coarse. `solar` and `prob` switch the solar channels and the coarse probability off for
     ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
     it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels. `lite`
-    is the number of the EfficientNet-Lite that the network is built around.
+    is the number of the EfficientNet-Lite that the network is built around. `views` is how often each picture is
+    learnt from, on average (`models.training.cutout.pool`).
     """
 
     sides: tuple[int, ...] = (256,)
@@ -76,6 +77,7 @@ class Stage:
     prob: bool = True
     pretrained: bool = True
     lite: int = 2
+    views: int = 1
     checkpoint_every: int = 50
     validate_every: int = 200
 

@@ -15,10 +15,11 @@ from models.training.cutout.bank import Crop, part
 from models.training.cutout.compose import Scene, compose
 from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.degrade import degrade, soften, worsen
+from models.training.cutout.seen import Raw, planes, raw
 from models.training.cutout.shapes import Float, Rng, blurred, smooth
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background
-from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
+from segtile.solar import SOLAR_CHANNELS, luma_of
 
 WORSE = 0.2  # share of real answers that get more faults, as on pieces that the network has never seen
 HELD_OUT_BLIND = 0.03  # share of validation crops whose coarse probability says nothing
@@ -26,11 +27,8 @@ CHANNELS = {"coarse": ("rgb", *SOLAR_CHANNELS), "refine": ("rgb", *SOLAR_CHANNEL
 Pair = tuple[Tensor, Tensor]
 
 
-def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int) -> tuple[Float, Float]:
-    """Picture number `number` of a seed: what the network sees (c, s, s) float32, and the alpha (1, s, s).
-
-    All pictures of a batch are equally large.
-    """
+def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int) -> Raw:
+    """Picture number `number` of a seed. All pictures of a batch are equally large."""
     stage = settings.stage(task)
     side = stage.sides[int(np.random.default_rng([seed, number // stage.batch]).integers(len(stage.sides)))]
     rng = np.random.default_rng([seed, number, side])
@@ -40,37 +38,27 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     close = task == "refine" or (stage.close > 0 and rng.random() < stage.close)
     scene = compose(rng, shelf, data, side, close)
     tone, sigma = _ground(rng, settings.data, stage, scene, whole=not close)
-    planes = [scene.pixels, network_channels(scene.pixels, tone, sigma)]
-    if task == "refine":
-        planes.append(_believed(rng, stage, scene)[..., None])
-    return _stacked(planes), scene.alpha[None].astype(np.float32)
+    prob = _believed(rng, stage, scene) if task == "refine" and stage.prob else None
+    return raw(np.round(scene.pixels * 255).astype(np.uint8), scene.alpha, prob, tone, sigma)
 
 
 def _believed(rng: Rng, stage: Stage, scene: Scene) -> Float:
     """A coarse probability made of the exact alpha."""
-    if not stage.prob:
-        return np.full_like(scene.alpha, 0.5)
     if stage.good and rng.random() < stage.good:
         return soften(rng, scene.alpha)
     return degrade(rng, scene.alpha, scene.dark, stage.blind)
 
 
-def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> tuple[Float, Float]:
+def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> Raw:
     """As `example`, of a crop with the coarse network's own answer and the background that was really found."""
-    stage, one = settings.refine, part(rng, crop, side)
-    pixels = (one.pixels / np.float32(255)).astype(np.float32)
-    known = stage.solar and one.tone is not None and rng.random() >= settings.data.unknown
+    one = part(rng, crop, side)
+    known = settings.refine.solar and one.tone is not None and rng.random() >= settings.data.unknown
     tone = (one.tone / np.float32(65535)).astype(np.float32) if known and one.tone is not None else None
-    planes = [pixels, network_channels(pixels, tone, one.sigma * float(np.exp(rng.normal(0, 0.2))))]
-    prob = (one.prob / np.float32(255)).astype(np.float32)
+    sigma = one.sigma * float(np.exp(rng.normal(0, 0.2)))
+    alpha, prob = ((plane / np.float32(255)).astype(np.float32) for plane in (one.alpha, one.prob))
     if rng.random() < WORSE:
         prob = worsen(rng, prob, one.scale)
-    planes.append(prob[..., None] if stage.prob else np.full((side, side, 1), 0.5, np.float32))
-    return _stacked(planes), (one.alpha[None] / np.float32(255)).astype(np.float32)
-
-
-def _stacked(planes: list[Float]) -> Float:
-    return np.ascontiguousarray(np.concatenate(planes, axis=2).transpose(2, 0, 1), np.float32)
+    return raw(one.pixels, alpha, prob, tone, sigma)
 
 
 def _ground(rng: Rng, data: Data, stage: Stage, scene: Scene, whole: bool) -> tuple[Float | None, float]:
@@ -94,7 +82,7 @@ def _as_seen(rng: Rng, scene: Scene) -> Float:
     return np.asarray(np.clip(tone + off + tilt, 0, 1), np.float32)
 
 
-class Examples(Dataset[tuple[Float, Float]]):
+class Examples(Dataset[Raw]):
     """Pictures number `first` to `first + count - 1`."""
 
     def __init__(self, task: str, settings: Settings, shelf: Shelf, seed: int, first: int, count: int) -> None:
@@ -104,22 +92,22 @@ class Examples(Dataset[tuple[Float, Float]]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, number: int) -> tuple[Float, Float]:
+    def __getitem__(self, number: int) -> Raw:
         self._shelf.again()
         return example(*self._given, self._first + number)
 
 
 def batches(
     task: str, settings: Settings, shelf: Shelf, seed: int, done: int, workers: int, pinned: bool = False
-) -> Iterator[Pair]:
-    """The batches of a run from step `done` on; in pinned memory where a GPU is to fetch them."""
+) -> Iterator[Raw]:
+    """Batches from number `done` on; in pinned memory where a GPU is to fetch them."""
     stage = settings.stage(task)
     examples = Examples(task, settings, shelf, seed, done * stage.batch, (stage.steps - done) * stage.batch)
-    loader: DataLoader[tuple[Float, Float]] = DataLoader(
-        examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=_alone if workers else None,
+    loader: DataLoader[Raw] = DataLoader(
+        examples, batch_size=stage.batch, num_workers=workers, worker_init_fn=alone if workers else None,
         pin_memory=pinned,
     )  # fmt: skip
-    yield from loader  # type: ignore[misc]
+    yield from loader
 
 
 def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
@@ -127,16 +115,12 @@ def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
     stage = settings.stage(task)
     side = stage.sides[-1]
     one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND, close=0.0)})
-    seed = settings.seed + 1
-    pairs = [example(task, one, shelf, seed, n) for n in range(settings.data.validation)]
-    out = []
-    for n in range(0, len(pairs), stage.batch):
-        seen, alpha = zip(*pairs[n : n + stage.batch], strict=True)
-        out.append((torch.from_numpy(np.stack(seen)), torch.from_numpy(np.stack(alpha))))
-    return out
+    examples = Examples(task, one, shelf, settings.seed + 1, 0, settings.data.validation)
+    loader: DataLoader[Raw] = DataLoader(examples, batch_size=stage.batch)
+    return [planes(given, task == "refine", stage.prob) for given in loader]
 
 
-def _alone(_: int) -> None:
+def alone(_: int) -> None:
     """Workers compose on one core each: the others compute."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

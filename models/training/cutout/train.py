@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from models.training.common.runs import cosine, cut_log, follow, load_state, save_state, write_row
 from models.training.cutout.coarse_net import Coarse, load_imagenet
 from models.training.cutout.config import Settings, Stage
+from models.training.cutout.ask import Asker
 from models.training.cutout.examples import batches, held_out
 from models.training.cutout.figures import validate
 from models.training.cutout.losses import LOSSES
+from models.training.cutout.pool import pairs as views
 from models.training.cutout.refine_net import Refiner, begin
+from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.weights import COARSE, read, take
 
@@ -90,6 +93,7 @@ def train(
     device: torch.device,
     workers: int = 1,
     weights: Path | None = None,
+    asked: Path | None = None,
 ) -> Run:
     """Train from where the folder's checkpoint stands, or from the start, to the last step or minute.
 
@@ -101,6 +105,7 @@ def train(
         device: a GPU or the CPU.
         workers: processes that compose pictures.
         weights: a file of `models.training.cutout.weights.keep` to begin with; a checkpoint in the folder goes before.
+        asked: such a file of the coarse network, which the refiner's crops then get their answers from as it goes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)  # workers are forked: one that inherits OpenCV's threads waits for them for ever
@@ -111,17 +116,24 @@ def train(
         cut_log(folder, lambda row: row["step"] <= run.step)
         log.info("goes on at step %d", run.step)
     pairs = held_out(task, settings, shelves[1])
+    asker = None if asked is None else Asker(_coarse(settings, asked), settings, device)
     before, began = run.seconds, time.monotonic()
-    for seen, alpha in batches(task, settings, shelves[0], settings.seed, run.step, workers, device.type == "cuda"):
+    for seen, alpha in views(task, settings, shelves[0], run.step, workers, device, asker):
         if progress(run, stage) >= 1:
             break
-        step(task, run, stage, seen.to(device, non_blocking=True), alpha.to(device, non_blocking=True))
+        step(task, run, stage, seen, alpha)
         run.seconds = before + time.monotonic() - began
         _after(task, run, stage, folder, pairs)
     if progress(run, stage) >= 1:
         write_row(folder, {"step": run.step} | validate(task, run.average, pairs))
         save(run, folder / CHECKPOINT)
     return run
+
+
+def _coarse(settings: Settings, weights: Path) -> nn.Module:
+    model = Coarse(lite=settings.coarse.lite)
+    take(model, weights)
+    return model
 
 
 def _after(task: str, run: Run, stage: Stage, folder: Path, pairs: list[tuple[Tensor, Tensor]]) -> None:
@@ -175,8 +187,8 @@ def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> Non
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all batches
-    for seen, _ in islice(batches(task, settings, shelf, settings.seed + 4, 0, 0), SETTLED):
-        model(seen)
+    for given in islice(batches(task, settings, shelf, settings.seed + 4, 0, 0), SETTLED):
+        model(planes(given, task == "refine", settings.stage(task).prob)[0])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()

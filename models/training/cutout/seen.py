@@ -1,0 +1,106 @@
+"""What is composed for the networks as it travels, and the planes that they see of it, made where they compute."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.training.cutout.shapes import Float
+from segtile.solar.adaptive import SWING
+from segtile.solar.channels import LEAST_SIGMA, MOST_SIGMA, SIGMAS, SIGNED_RANGE, STRAIGHT
+from segtile.solar.curves import LUMA
+
+PHASES = (0.0, 1 / 3, 2 / 3)  # of the adaptive channels
+
+
+class Raw(NamedTuple):
+    """A picture, arrays of (h, w), or a batch of them, tensors of (b, h, w); a fifth of the bytes of its planes.
+
+    `pixels` (h, w, 3), `alpha` and `prob` uint8; `tone` the bits of 16-bit luma as int16, since torch computes little
+    with uint16; `told` whether the background is known at all, `sigma` its noise.
+    """
+
+    pixels: Tensor | NDArray[np.uint8]
+    alpha: Tensor | NDArray[np.uint8]
+    prob: Tensor | NDArray[np.uint8]
+    tone: Tensor | NDArray[np.int16]
+    told: Tensor | bool
+    sigma: Tensor | float
+
+    def to(self, device: torch.device) -> Raw:
+        """A batch on a device."""
+        return Raw(*(part.to(device, non_blocking=True) for part in self))  # type: ignore[union-attr]
+
+
+def raw(pixels: NDArray[np.uint8], alpha: Float, prob: Float | None, tone: Float | None, sigma: float) -> Raw:
+    """A picture of what was composed; planes float32 0..1, None where there is none."""
+    said = np.zeros(alpha.shape, np.uint8) if prob is None else as_bytes(prob)
+    return Raw(pixels, as_bytes(alpha), said, bits_of(tone, alpha.shape), tone is not None, sigma)
+
+
+def bits_of(tone: Float | None, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    """Luma 0..1 as `Raw` has it; 0 where there is none."""
+    if tone is None:
+        return np.zeros(shape, np.int16)
+    return np.round(np.clip(tone, 0, 1) * 65535).astype(np.uint16).view(np.int16)
+
+
+def tone_of(bits: Tensor) -> Tensor:
+    """The reverse, float32."""
+    return (bits.int() & 0xFFFF).float() / 65535
+
+
+def as_bytes(values: Float) -> NDArray[np.uint8]:
+    """0..1 to 0..255."""
+    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+def planes(given: Raw, refines: bool, prob: bool = True) -> tuple[Tensor, Tensor]:
+    """What a network sees of a batch, (B, 7 or 8, H, W), and the alpha that is wanted, (B, 1, H, W); float32.
+
+    Args:
+        given: tensors, on the device that is to compute.
+        refines: whether the coarse probability is seen too.
+        prob: whether it says anything; 0.5 everywhere if not.
+    """
+    rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
+    tone = tone_of(given.tone)[:, None]  # type: ignore[arg-type]
+    told, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
+    out = [rgb, solar(rgb, tone, sigma.float(), told)]
+    if refines:
+        said = given.prob[:, None].float() / 255  # type: ignore[index]
+        out.append(said if prob else torch.full_like(said, 0.5))
+    return torch.cat(out, 1), given.alpha[:, None].float() / 255  # type: ignore[index]
+
+
+def solar(rgb: Tensor, tone: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
+    """`segtile.solar.network_channels` of a batch.
+
+    Args:
+        rgb: (B, 3, H, W) float32 0..1.
+        tone: (B, 1, H, W), the background's luma.
+        sigma: (B, 1, 1, 1), its noise.
+        told: (B, 1, 1, 1) bool, whether there is a background; the channels are neutral where not.
+
+    Returns:
+        (B, 4, H, W) float32.
+    """
+    sigma = sigma.clamp(LEAST_SIGMA, MOST_SIGMA)
+    red, green, blue = (float(w) for w in LUMA)
+    away = rgb[:, :1] * red + rgb[:, 1:2] * green + rgb[:, 2:3] * blue - tone
+    straight = (SIGMAS * sigma).clamp(min=STRAIGHT)
+    step = straight / SWING
+    size, sign = away.abs(), torch.sign(away)
+    out = [torch.where(told, (away / (sigma * SIGNED_RANGE)).clamp(-1, 1), 0.0)]
+    for phase in PHASES:
+        turn = (0.5 + phase) * step
+        near = SWING * size / straight
+        rising = SWING + (0.5 - SWING) * (size - straight) / (turn - straight)
+        folded = (1 - torch.remainder((size - turn) / step, 2)).abs() - 0.5
+        value = torch.where(size <= straight, near, torch.where(size <= turn, rising, folded))
+        out.append(torch.where(told, 0.5 + sign * value, 0.5))
+    return torch.cat(out, 1)
