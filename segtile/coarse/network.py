@@ -20,6 +20,9 @@ from segtile.types import Background, BoolArray, Box, CoarseMap, FloatArray
 #: Between these a network's probability is not taken for an answer.
 SURE_BACKGROUND, SURE_OBJECT = 0.02, 0.98
 
+#: Cells from what is kept that doubt may reach.
+DOUBT = 12
+
 
 def network_pass(preview: FloatArray, frame: Box, card: ModelCard, device: str = "auto") -> CoarseMap:
     """Look at a whole picture with a network.
@@ -63,7 +66,7 @@ def map_of(
         prob[:] = 0
         band = np.zeros(prob.shape, bool)
     else:
-        doubt = (prob > SURE_BACKGROUND) & (prob < SURE_OBJECT) & (distance_to(keep) <= 12 * cell)
+        doubt = (prob > SURE_BACKGROUND) & (prob < SURE_OBJECT) & (distance_to(keep) <= DOUBT * cell)
         prob[~doubt & ~keep] = 0
         wide = make_band(prob, doubt, max(3.0, 1.5 * cell)) | (distance_to(doubt) <= cell)
         band = np.asarray(wide | _edges_beside(preview, wide, 4 * cell), np.bool_)

@@ -15,6 +15,7 @@ for needed in ("onnx", "onnxruntime", "safetensors"):
     pytest.importorskip(needed, reason=f"the training needs {needed}, which is not installed")
 
 import onnxruntime
+from torch.utils.data import default_collate
 
 from models.training.common.runs import LOG, read_rows
 from models.training.cutout import train as training
@@ -26,10 +27,12 @@ from models.training.cutout.examples import CHANNELS, Examples, held_out
 from models.training.cutout.export import NAMES, Exported, export
 from models.training.cutout.losses import LOSSES, refine_losses
 from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
+from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.weights import COARSE, blend, keep, take
 from segtile.coarse.ground import see_background
 from segtile.solar import luma_of, network_channels
+from segtile.solar.channels import LEAST_SIGMA, SIGNED_RANGE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +60,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shelves(folder):
     return Shelf((folder,), SETTINGS.data, False), Shelf((folder,), SETTINGS.data, True)
+
+
+def _pair(task, settings, shelf, number):
+    """What the network sees of one picture, and the alpha, as arrays."""
+    given = default_collate([Examples(task, settings, shelf, 3, number, 1)[0]])
+    return [part[0].numpy() for part in planes(given, task == "refine", settings.stage(task).prob)]
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -133,7 +142,7 @@ def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
 def test_ablations_see_nothing_and_the_graph_says_so(shelves, tmp_path):
     stage = replace(_STAGE, solar=False, prob=False)
     blind = replace(SETTINGS, refine=stage)
-    seen, _ = Examples("refine", blind, shelves[0], 3, 0, 1)[0]
+    seen, _ = _pair("refine", blind, shelves[0], 0)
     np.testing.assert_array_equal(seen[3], 0)
     np.testing.assert_array_equal(seen[4:], 0.5)
     export("refine", blind, Refiner(), tmp_path / "net.onnx")
@@ -151,13 +160,13 @@ def test_real_answers_reach_the_refiner_as_its_coarse_probability(shelves):
     told = replace(SETTINGS, data=replace(SETTINGS.data, unknown=0.0), refine=replace(_STAGE, answers=1.0))
     held = Shelf((), SETTINGS.data, False, [crop]), Shelf((), SETTINGS.data, False, [toned])
     for shelf, known in zip(held, (False, True), strict=True):
-        pairs = [Examples("refine", told, shelf, 3, n, 1)[0] for n in range(12)]
+        pairs = [_pair("refine", told, shelf, n) for n in range(12)]
         # some get more faults, most are as they were given
         assert np.median([np.median(seen[-1]) for seen, _ in pairs]) == pytest.approx(77 / 255, abs=1e-3)
         assert all((alpha == 1).all() for _, alpha in pairs)
         assert all((np.abs(seen[3]).max() > 0) == known for seen, _ in pairs)
     untold = replace(told, refine=replace(told.refine, prob=False, solar=False))
-    seen, _ = Examples("refine", untold, held[1], 3, 0, 1)[0]
+    seen, _ = _pair("refine", untold, held[1], 0)
     np.testing.assert_array_equal(seen[3], 0)
     np.testing.assert_array_equal(seen[4:], 0.5)
 
@@ -166,11 +175,13 @@ def test_the_background_that_is_found_is_what_the_coarse_network_is_told(shelves
     found = replace(SETTINGS, data=replace(SETTINGS.data, found=1.0), coarse=replace(_STAGE, sides=(160,)))
     told = 0
     for number in range(8):
-        seen, _ = Examples("coarse", found, shelves[0], 3, number, 1)[0]
+        seen, _ = _pair("coarse", found, shelves[0], number)
         pixels = np.ascontiguousarray(seen[:3].transpose(1, 2, 0))
         ground = see_background(pixels)
         tone, sigma = (None, 0.0) if ground is None else (luma_of(ground.tone), ground.sigma)
-        np.testing.assert_allclose(seen[3:], network_channels(pixels, tone, sigma).transpose(2, 0, 1), atol=1e-6)
+        wanted = network_channels(pixels, tone, sigma).transpose(2, 0, 1)
+        # the tone travels in 16 bits; half of one, times the steepest channel
+        np.testing.assert_allclose(seen[3:], wanted, atol=0.51 / 65535 / (LEAST_SIGMA * SIGNED_RANGE))
         told += ground is not None
     assert told >= 2
 

@@ -26,6 +26,7 @@ from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background
 from segtile.coarse.net import LEAST, NEIGHBOURHOOD
+from segtile.coarse.network import DOUBT, SURE_BACKGROUND
 from segtile.solar import luma_of
 
 PICTURES = 2  # that are asked about, in a portion
@@ -106,13 +107,14 @@ class Asker:
 
     @torch.inference_mode()
     def probability(self, given: Picture) -> Tensor:
-        """As `segtile.coarse.net.look` and `upsample` have it, (1, 1, s, s) float32."""
+        """As `segtile.coarse.net.look` and `upsample` have it but for dust, which stays, (1, 1, s, s) float32."""
         side = given.alpha.shape[-1]
         close = self._both_ways(given.near)
         if given.far.pixels.shape[0] < given.near.pixels.shape[0]:
             close = both_looks(self._both_ways(given.far), close)
         # the run-time map holds probabilities, and these are interpolated
-        return functional.interpolate(torch.sigmoid(close), (side, side), mode="bilinear", align_corners=False)
+        prob = doubted(torch.sigmoid(close))
+        return functional.interpolate(prob, (side, side), mode="bilinear", align_corners=False)
 
     def _both_ways(self, view: View) -> Tensor:
         """The mean log odds of a view and of its mirror image, (1, 1, h, w)."""
@@ -167,6 +169,15 @@ class Asker:
         corners = np.stack([cells % wide, cells // wide], 1) * _CELL + self._rng.integers(_CELL, size=(CROPS, 2))
         corners -= self._rng.integers(CROP // 4, 3 * CROP // 4, (CROPS, 2))
         return [(int(x), int(y)) for x, y in np.clip(corners, 0, side - CROP)]
+
+
+def doubted(prob: Tensor) -> Tensor:
+    """Without what `segtile.coarse.network.map_of` takes for sure background: (1, 1, h, w) to the same shape."""
+    at = torch.arange(-DOUBT, DOUBT + 1, device=prob.device)
+    disc = ((at[:, None] ** 2 + at[None] ** 2) <= DOUBT**2).to(prob.dtype)[None, None]
+    keep = prob >= 0.5
+    near = functional.conv2d(keep.to(prob.dtype), disc, padding=DOUBT) > 0.5
+    return torch.where(keep | (near & (prob > SURE_BACKGROUND)), prob, 0.0)
 
 
 def held(logits: Tensor) -> Tensor:

@@ -22,25 +22,25 @@ class Ground:
 def ground(rng: Rng, side: int) -> Ground:
     """A background of any kind, light and plain ones mostly."""
     kind = rng.random()
-    if kind < 0.22:
+    if kind < 0.20:
         plain = np.ones(3) if rng.random() < 0.6 else np.full(3, rng.uniform(0.965, 1.0))
         return _plain(np.broadcast_to(plain.astype(np.float32), (side, side, 3)).copy())
-    if kind < 0.52:
+    if kind < 0.47:
         tone = rng.uniform(0.80, 0.985) + rng.normal(0, 0.01, 3)
         return _lit(rng, side, tone)
-    if kind < 0.62:
+    if kind < 0.56:
         return _lit(rng, side, rng.uniform(0.25, 0.8) + rng.normal(0, 0.01, 3))
-    if kind < 0.71:
+    if kind < 0.65:
         tone = _lit(rng, side, rng.uniform(0.7, 0.97) + rng.normal(0, 0.02, 3)).pixels
         strength = float(rng.uniform(0.005, 0.05))
         paper = cv2.GaussianBlur(rng.standard_normal((side, side)).astype(np.float32), (0, 0), rng.uniform(0.5, 2.5))
         pixels = tone * (1 + (strength * paper / paper.std())[..., None] + clouds(rng, side, strength))
         return Ground(np.clip(pixels, 0, 1).astype(np.float32), tone)
-    if kind < 0.81:
+    if kind < 0.75:
         return _lit(rng, side, rng.uniform(0.05, 0.95, 3))
-    if kind < 0.87:
+    if kind < 0.81:
         return _lit(rng, side, rng.uniform(0.0, 0.12) + np.abs(rng.normal(0, 0.01, 3)))
-    return Ground(_blurred(rng, side) if kind < 0.95 else _busy(rng, side), None)
+    return Ground(_blurred(rng, side) if kind < 0.88 else _busy(rng, side), None)
 
 
 def _plain(pixels: Float) -> Ground:

@@ -71,8 +71,8 @@ def pairs(
     """What a run sees from step `done` on, on its device.
 
     By `views` of 1 each picture is seen once, in the order in which they are composed. By more, pictures are taken in
-    as they come and drawn from the latest, so that it depends on the machine's speed which are seen when, and how often:
-    `views` times on the mean at most, less where composing is faster than learning.
+    as they come and drawn from the latest, so that it depends on the machine's speed which are seen when, and how
+    often: `views` times on the mean at most, less where composing is faster than learning.
 
     Args:
         task: "coarse" or "refine".

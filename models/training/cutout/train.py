@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from models.training.common.runs import cosine, cut_log, follow, load_state, save_state, write_row
+from models.training.cutout.ask import Asker
 from models.training.cutout.coarse_net import Coarse, load_imagenet
 from models.training.cutout.config import Settings, Stage
-from models.training.cutout.ask import Asker
 from models.training.cutout.examples import batches, held_out
 from models.training.cutout.figures import validate
 from models.training.cutout.losses import LOSSES
