@@ -41,7 +41,7 @@ class Oracle:
         self._alpha, self.long_side = alpha, side
 
     def answer(self, small: FloatArray) -> tuple[FloatArray, Seen | None]:
-        """As `segtile.coarse.net.ask_both_ways`, of a picture (h, w, 3) of any size, without its mirror image."""
+        """As `segtile.coarse.net.ask_ways`, of a picture (h, w, 3) of any size, one way round."""
         exact = cv2.resize(self._alpha, small.shape[1::-1], interpolation=cv2.INTER_AREA)
         return np.asarray(exact, np.float32), see_background(small)
 
@@ -51,7 +51,7 @@ def answering(oracle: Oracle) -> Iterator[None]:
     """Within, the coarse network is this one."""
     with (
         patch.object(net, "_load", lambda path, device: oracle),
-        patch.object(net, "ask_both_ways", lambda graph, small: graph.answer(small)),
+        patch.object(net, "ask_ways", lambda graph, small, count: graph.answer(small)),
     ):
         yield
 

@@ -8,7 +8,7 @@ import segtile
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.catalog import graph_path
 from segtile.coarse import look
-from segtile.coarse.net import ask, ask_both_ways
+from segtile.coarse.net import ask_ways
 from segtile.raster import open_raster
 from segtile.types import Box
 
@@ -45,9 +45,9 @@ def test_a_mirrored_picture_is_cut_out_as_the_picture_is(data_samples):
     picture, _ = small(data_samples, "ring.jpg")
     near = np.ascontiguousarray(picture[:704, :960] / np.float32(255), np.float32)  # multiples of 32
     graph = AlphaGraph(graph_path("net", "net-coarse"), refines=False)
-    one, other = (way(graph, near)[0] for way in (ask, ask_both_ways))
+    one, other = (ask_ways(graph, near, count)[0] for count in (1, 2))
     flipped = np.ascontiguousarray(near[:, ::-1])
-    two, mirrored = (way(graph, flipped)[0][:, ::-1] for way in (ask, ask_both_ways))
+    two, mirrored = (ask_ways(graph, flipped, count)[0][:, ::-1] for count in (1, 2))
     # what is left is that the background is modelled anew
     assert np.abs(other - mirrored).mean() < 0.1 * np.abs(one - two).mean()
 

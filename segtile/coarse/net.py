@@ -25,6 +25,13 @@ NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
 LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
 
+#: How a picture is turned to be asked about again: rows and columns exchanged, then upside down, mirrored.
+WAYS = tuple((bool(n & 4), bool(n & 2), bool(n & 1)) for n in range(8))
+
+#: How many of them the two looks take, by validation; the one from afar costs a seventh of the other.
+FAR_WAYS, NEAR_WAYS = 8, 4
+
+
 class Asked(Protocol):
     """A coarse network that can be asked: an `AlphaGraph`, or one that is being trained."""
 
@@ -58,7 +65,7 @@ def net_pass(preview: FloatArray, frame: Box, path: Path, name: str = "net", dev
 
 
 def look(graph: Asked, preview: FloatArray, frame: Box, far: int, near: int, name: str = "net") -> CoarseMap:
-    """Look at a whole picture from afar, then from near, mirrored too; as `net_pass`, by a graph that is loaded.
+    """Look at a whole picture from afar, then from near, each way round; as `net_pass`, by a graph that is loaded.
 
     Args:
         graph: the coarse network.
@@ -70,10 +77,10 @@ def look(graph: Asked, preview: FloatArray, frame: Box, far: int, near: int, nam
     """
     height, width = preview.shape[:2]
     small = _smaller(preview, preview_size(width, height, far))
-    prob, seen = ask_both_ways(graph, small)
+    prob, seen = ask_ways(graph, small, FAR_WAYS)
     nearer = _smaller(preview, preview_size(width, height, near)) if near else small
     if nearer.shape[0] > small.shape[0]:
-        close, seen = ask_both_ways(graph, nearer)
+        close, seen = ask_ways(graph, nearer, NEAR_WAYS)
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
@@ -107,17 +114,6 @@ def log_odds(prob: FloatArray, least: float = LEAST) -> FloatArray:
     return np.asarray(np.log(held / (1.0 - held)), np.float32)
 
 
-def mean_odds(one: FloatArray, two: FloatArray) -> FloatArray:
-    """The probability of the mean log odds of two answers of one size, float32 in [0, 1]."""
-    return np.asarray(sigmoid(np.asarray((log_odds(one) + log_odds(two)) / 2, np.float32)), np.float32)
-
-
-def ask(graph: Asked, small: FloatArray) -> tuple[FloatArray, Seen | None]:
-    """The network's answer (h, w) for a picture (h, w, 3) of a size that it knows, and the background found in it."""
-    seen = see_background(small)
-    return _answer(graph, small, seen), seen
-
-
 def _answer(graph: Asked, small: FloatArray, seen: Seen | None) -> FloatArray:
     tone = None if seen is None or graph.neutral else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)
@@ -125,13 +121,32 @@ def _answer(graph: Asked, small: FloatArray, seen: Seen | None) -> FloatArray:
     return graph.run(np.ascontiguousarray(planes))
 
 
-def ask_both_ways(graph: Asked, small: FloatArray) -> tuple[FloatArray, Seen | None]:
-    """As `ask`, of the picture and of its mirror image: the mean of the log odds errs less than either."""
+def ask_ways(graph: Asked, small: FloatArray, count: int) -> tuple[FloatArray, Seen | None]:
+    """The network's answer for a picture and for its mirror images: the mean of their log odds errs less than each.
+
+    Args:
+        graph: the coarse network.
+        small: (h, w, 3) float32 sRGB-encoded in [0, 1], of a size that the network knows.
+        count: 1, the picture; 2, mirrored too; 4, upside down too; 8, each of these with rows and columns exchanged.
+
+    Returns:
+        The probability (h, w), and the background that was found.
+    """
     seen = see_background(small)
-    one = _answer(graph, small, seen)
-    mirrored = None if seen is None else replace(seen, tone=np.ascontiguousarray(seen.tone[:, ::-1]))
-    two = _answer(graph, np.ascontiguousarray(small[:, ::-1]), mirrored)[:, ::-1]
-    return mean_odds(one, two), seen
+    total = np.zeros(small.shape[:2], np.float32)
+    for way in WAYS[:count]:
+        told = None if seen is None else replace(seen, tone=turned(seen.tone, way))
+        total += turned(log_odds(_answer(graph, turned(small, way), told)), way, back=True)
+    return np.asarray(sigmoid(total / np.float32(count)), np.float32), seen
+
+
+def turned(values: FloatArray, way: tuple[bool, bool, bool], back: bool = False) -> FloatArray:
+    """An array (h, w[, c]) one of WAYS round, contiguous; `back` undoes it."""
+    exchanged, upside_down, mirrored = way
+    if exchanged and not back:
+        values = values.swapaxes(0, 1)
+    values = values[:: -1 if upside_down else 1, :: -1 if mirrored else 1]
+    return np.ascontiguousarray(values.swapaxes(0, 1) if exchanged and back else values)
 
 
 def _notes(prob: FloatArray) -> tuple[str, ...]:

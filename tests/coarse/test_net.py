@@ -3,12 +3,14 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from net_graphs import write_graph
 
 import segtile
 from segtile.coarse import look
 from segtile.coarse.ground import see_background
-from segtile.coarse.net import both_looks
+from segtile.coarse.net import WAYS, ask_ways, both_looks, turned
 from segtile.errors import ModelError
 from segtile.raster import open_raster
 from segtile.recipe import build_recipe
@@ -114,3 +116,43 @@ def test_a_picture_that_leaves_the_network_at_a_loss_is_told_of(tmp_path):
     for preview, told in ((undecided, 1), (np.repeat(board[..., None], 3, axis=2), 0)):
         found = look(preview, Box.frame(160, 120), str(path))
         assert len([note for note in found.notes if "unlike what it was trained on" in note]) == told
+
+
+@given(st.integers(0, 7), st.integers(1, 9), st.integers(1, 9))
+def test_a_picture_is_turned_and_turned_back(way, height, width):
+    picture = np.arange(height * width * 2).reshape(height, width, 2)
+    there = turned(picture, WAYS[way])
+    assert sorted(there.ravel()) == sorted(picture.ravel())
+    np.testing.assert_array_equal(turned(there, WAYS[way], back=True), picture)
+
+
+def test_all_ways_are_different():
+    picture = np.arange(6).reshape(2, 3)
+    assert len({(turned(picture, way).shape, turned(picture, way).tobytes()) for way in WAYS}) == 8
+
+
+class _Leaning:
+    """Answers what lies to the upper left: no mirror image of a picture is answered alike."""
+
+    channels, neutral = (), frozenset()
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, planes):
+        self.asked.append(planes.shape)
+        _, h, w = planes.shape
+        y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+        return (0.1 + 0.8 * planes[0] * (1 - (2 * x / w + y / h) / 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_the_mean_of_eight_ways_leans_nowhere(count):
+    picture = np.full((24, 40, 3), 0.5, np.float32)
+    graph = _Leaning()
+    found, _ = ask_ways(graph, picture, count)
+    assert len(graph.asked) == count
+    assert ((24, 40) if count < 8 else (40, 24)) in {shape[1:] for shape in graph.asked}
+    across, down = (np.abs(found - np.flip(found, axis)).max() for axis in (1, 0))
+    assert (across < 1e-5) == (count >= 2)
+    assert (down < 1e-5) == (count >= 4)

@@ -24,10 +24,10 @@ def comma():
 
 def test_the_map_is_the_exact_alpha(comma):
     pixels, alpha = comma
-    real = net._load, net.ask_both_ways
+    real = net._load, net.ask_ways
     with answering(Oracle(alpha, 320)), segtile.cutout(pixels, coarse="net", refine="none") as cut:
         found = cut.alpha / np.float32(255)
-    assert (net._load, net.ask_both_ways) == real
+    assert (net._load, net.ask_ways) == real
     assert measure(found, alpha, ("biou2",))["biou2"] > 0.98
 
 

@@ -25,7 +25,7 @@ from models.training.cutout.seen import Raw, as_bytes, bits_of, solar, tone_of
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background
-from segtile.coarse.net import LEAST, NEIGHBOURHOOD
+from segtile.coarse.net import FAR_WAYS, LEAST, NEAR_WAYS, NEIGHBOURHOOD, WAYS
 from segtile.coarse.network import DOUBT, SURE_BACKGROUND
 from segtile.solar import luma_of
 
@@ -109,26 +109,28 @@ class Asker:
     def probability(self, given: Picture) -> Tensor:
         """As `segtile.coarse.net.look` and `upsample` have it but for dust, which stays, (1, 1, s, s) float32."""
         side = given.alpha.shape[-1]
-        close = self._both_ways(given.near)
-        if given.far.pixels.shape[0] < given.near.pixels.shape[0]:
-            close = both_looks(self._both_ways(given.far), close)
+        far, near = given.far, given.near
+        if far.pixels.shape[0] < near.pixels.shape[0]:
+            close = both_looks(self._each_way(far, FAR_WAYS), self._each_way(near, NEAR_WAYS))
+        else:
+            close = self._each_way(far, FAR_WAYS)
         # the run-time map holds probabilities, and these are interpolated
         prob = doubted(torch.sigmoid(close))
         return functional.interpolate(prob, (side, side), mode="bilinear", align_corners=False)
 
-    def _both_ways(self, view: View) -> Tensor:
-        """The mean log odds of a view and of its mirror image, (1, 1, h, w)."""
+    def _each_way(self, view: View, count: int) -> Tensor:
+        """The mean log odds of a view and of its mirror images, (1, 1, h, w); a square one."""
         pixels = self._there(view.pixels).permute(2, 0, 1)[None].float()
         tone = tone_of(self._there(view.tone))[None, None]
         told = torch.full((1, 1, 1, 1), bool(view.told) and self._settings.coarse.solar, device=self._device)
         sigma = torch.full((1, 1, 1, 1), float(view.sigma), device=self._device)
         seen = torch.cat([pixels, solar(pixels, tone, sigma, told)], 1)
-        height, width = seen.shape[2:]
-        both = functional.pad(
-            torch.cat([seen, seen.flip(3)]), (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect"
-        )
-        odds = held(self._model(both)[:, :, :height, :width].float())
-        return (odds[:1] + odds[1:].flip(3)) / 2
+        ways = torch.cat([_turned(seen, way) for way in WAYS[:count]])
+        side = seen.shape[2]
+        ways = functional.pad(ways, (0, -side % STRIDE, 0, -side % STRIDE), mode="reflect")
+        odds = held(self._model(ways)[:, :, :side, :side].float())
+        back = [_turned(one[None], way, True) for one, way in zip(odds, WAYS[:count], strict=True)]
+        return torch.stack(back).mean(0)
 
     def _there(self, part: Tensor | NDArray[np.generic]) -> Tensor:
         return torch.as_tensor(part).to(self._device, non_blocking=True)
@@ -169,6 +171,14 @@ class Asker:
         corners = np.stack([cells % wide, cells // wide], 1) * _CELL + self._rng.integers(_CELL, size=(CROPS, 2))
         corners -= self._rng.integers(CROP // 4, 3 * CROP // 4, (CROPS, 2))
         return [(int(x), int(y)) for x, y in np.clip(corners, 0, side - CROP)]
+
+
+def _turned(x: Tensor, way: tuple[bool, bool, bool], back: bool = False) -> Tensor:
+    """`segtile.coarse.net.turned` of (1, C, s, s)."""
+    exchanged, *flips = way
+    x = x.transpose(2, 3) if exchanged and not back else x
+    x = x.flip([axis for axis, flip in zip((2, 3), flips, strict=True) if flip])
+    return x.transpose(2, 3) if exchanged and back else x
 
 
 def doubted(prob: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""What one look at a picture or several, and a picture and its mirror image, are worth to the coarse network."""
+"""What one look at a picture or several, and at its mirror images, are worth to the coarse network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
@@ -14,10 +14,9 @@ from models.training.cutout.figures import figures
 from models.training.cutout.shapes import Float
 from models.training.cutout.shelf import Shelf
 from segtile.backends.alpha_graph import AlphaGraph
-from segtile.coarse.ground import Seen
-from segtile.coarse.net import ask, ask_both_ways, both_looks, mean_odds
+from segtile.coarse.net import FAR_WAYS, NEAR_WAYS, ask_ways, both_looks, log_odds
+from segtile.coarse.network import sigmoid
 
-Ask = Callable[[AlphaGraph, Float], tuple[Float, Seen | None]]
 SIDES = (384, 512, 768, 1024)  # px
 
 
@@ -46,13 +45,15 @@ def _ways(graph: AlphaGraph, pixels: Float) -> Iterator[tuple[str, Float]]:
     whole = {side: _look(graph, pixels, side) for side in SIDES}
     for side in SIDES:
         yield f"{side} px", np.asarray(cv2.resize(whole[side], pixels.shape[1::-1]), np.float32)
-    far, near = (_look(graph, pixels, side, ask_both_ways) for side in (FAR, NEAR))
     one = np.asarray(cv2.resize(whole[FAR], pixels.shape[1::-1]), np.float32)
-    yield f"{FAR} and {NEAR} px, mean", mean_odds(one, whole[NEAR])
+    mean = sigmoid(np.asarray((log_odds(one) + log_odds(whole[NEAR])) / 2, np.float32))
+    yield f"{FAR} and {NEAR} px, mean", np.asarray(mean, np.float32)
     yield f"{FAR} px where it is sure, else {NEAR} px", both_looks(whole[FAR], whole[NEAR])
-    yield f"likewise, {FAR} px mirrored too", both_looks(far, whole[NEAR])
-    yield "likewise, both mirrored too", both_looks(far, near)
+    for far, near in sorted({(2, 1), (2, 2), (4, 4), (FAR_WAYS, 2), (FAR_WAYS, NEAR_WAYS)}):
+        looks = _look(graph, pixels, FAR, far), _look(graph, pixels, NEAR, near)
+        yield f"likewise, {far} and {near} ways round", both_looks(*looks)
 
 
-def _look(graph: AlphaGraph, pixels: Float, side: int, way: Ask = ask) -> Float:
-    return way(graph, np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.float32))[0]
+def _look(graph: AlphaGraph, pixels: Float, side: int, ways: int = 1) -> Float:
+    small = np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA), np.float32)
+    return ask_ways(graph, small, ways)[0]
