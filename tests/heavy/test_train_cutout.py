@@ -205,7 +205,7 @@ def test_two_ends_of_a_training_are_blended(whole, shelves, tmp_path, monkeypatc
     begun = training.start(task, SETTINGS, CPU).model
     keep(begun, tmp_path / "begun.safetensors", 0)
     mixed = copy.deepcopy(run.average)
-    blend(mixed, tmp_path / "begun.safetensors")
+    blend(mixed, [tmp_path / "begun.safetensors"])
     states = [copy.deepcopy(model.state_dict()) for model in (begun, run.average, mixed)]
     for name in states[0]:
         if states[0][name].dtype.is_floating_point:

@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         verb[name].add_argument("--run", type=Path, required=True, help="folder of the run")
     for name, what in (("export", "ONNX file"), ("keep", ".safetensors file"), ("answer", "folder")):
         verb[name].add_argument("-o", "--out", type=Path, required=True, help=f"the {what}")
-    verb["keep"].add_argument("--blend", type=Path, help="kept weights that the run began with: keep the mean of both")
+    verb["keep"].add_argument(
+        "--blend", type=Path, nargs="+", help="kept weights of other ends of the same training: keep the mean of all"
+    )
     verb["keep"].add_argument("--data", type=Path, nargs="+", help="folders of sprites and scenes, for --blend")
     verb["evaluate"].add_argument("--weights", type=Path, help="kept weights in place of the run's")
     source = verb["export"].add_mutually_exclusive_group(required=True)
@@ -184,7 +186,7 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
 
 def _keep(settings: Settings, given: argparse.Namespace) -> int:
     run = _restored(settings, given, torch.device("cpu"))
-    if given.blend is not None:
+    if given.blend:
         if not given.data:
             raise ValueError("--blend needs --data: what blended weights normalise by is taken from pictures")
         cv2.setNumThreads(1)

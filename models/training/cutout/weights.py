@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -51,19 +52,21 @@ def take(model: nn.Module, file: Path) -> None:
         raise ValueError(f"{file} does not hold this network's weights: {str(error).splitlines()[0]}") from error
 
 
-def blend(model: nn.Module, file: Path) -> None:
-    """Take the mean of a network's weights and of those of an earlier run that it went on from.
+def blend(model: nn.Module, files: Sequence[Path]) -> None:
+    """Take the mean of a network's weights and of those of other runs that it went on from, or that went on from it.
 
-    Two ends of one training lie in one valley, and their mean errs less wildly than either. Source: Wortsman and
+    The ends of one training lie in one valley, and their mean errs less wildly than each. Source: Wortsman and
     others, Model soups: averaging weights of multiple fine-tuned models, 2022.
 
     Raises:
-        ValueError: the file is no such file, or of another network.
+        ValueError: a file is no such file, or of another network.
     """
-    now = {k: v.clone() for k, v in model.state_dict().items()}
-    take(model, file)
+    states = [{k: v.clone() for k, v in model.state_dict().items()}]
+    for file in files:
+        take(model, file)
+        states.append({k: v.clone() for k, v in model.state_dict().items()})
     for name, value in model.state_dict().items():
         if value.dtype.is_floating_point:
-            value.lerp_(now[name], 0.5)
+            value.copy_(torch.stack([state[name] for state in states]).mean(0))
         else:
-            value.copy_(now[name])
+            value.copy_(states[0][name])
