@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.cutout.bank import Crop, write
+from models.training.cutout.bank import Crop, as_bytes, write
 from models.training.cutout.compose import Scene, compose, compose_still
 from models.training.cutout.config import FAR, NEAR, Data
-from models.training.cutout.seen import as_bytes
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.net import Asked, look

@@ -19,9 +19,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from models.training.cutout.answer import CROP, CROPS, composed
+from models.training.cutout.bank import as_bytes
 from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.examples import alone, example
-from models.training.cutout.seen import Raw, as_bytes, bits_of, solar, tone_of
+from models.training.cutout.seen import Raw, bits_of, solar, tone_of
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background

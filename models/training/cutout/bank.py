@@ -15,7 +15,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.cutout.shapes import Rng
+from models.training.cutout.shapes import Float, Rng
 
 log = logging.getLogger("segtile")
 
@@ -54,6 +54,11 @@ def write(crops: Sequence[Crop], file: Path) -> None:
     with part.open("wb") as out:
         np.save(out, kept)
     part.replace(file)
+
+
+def as_bytes(values: Float) -> NDArray[np.uint8]:
+    """0..1 to 0..255."""
+    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 class Bank(Sequence[Crop]):

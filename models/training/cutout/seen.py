@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.training.cutout.bank import as_bytes
 from models.training.cutout.shapes import Float
 from segtile.solar.adaptive import SWING
 from segtile.solar.channels import LEAST_SIGMA, MOST_SIGMA, SIGMAS, SIGNED_RANGE, STRAIGHT
@@ -52,11 +53,6 @@ def bits_of(tone: Float | None, shape: tuple[int, ...]) -> NDArray[np.int16]:
 def tone_of(bits: Tensor) -> Tensor:
     """The reverse, float32."""
     return (bits.int() & 0xFFFF).float() / 65535
-
-
-def as_bytes(values: Float) -> NDArray[np.uint8]:
-    """0..1 to 0..255."""
-    return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 def planes(given: Raw, refines: bool, prob: bool = True) -> tuple[Tensor, Tensor]:
