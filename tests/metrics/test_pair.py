@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from metric_cases import pairs, scene
 
@@ -37,10 +37,23 @@ def test_the_box_gives_what_the_whole_frame_gives(pair):
     )
 
 
+def _on_a_level(pred):
+    """Whether stretching puts a value between the extremes on a whole level: rounding then decides which one it has.
+
+    The saliency figures do as PySODMetrics there, whose float64 comes out below the level at times; float32 cannot.
+    """
+    low, high = int(pred.min()), int(pred.max())
+    if (low, high) == (0, 255) or low == high:
+        return False
+    between = pred[(pred > low) & (pred < high)].astype(int)
+    return bool(((between - low) * 255 % (high - low) == 0).any())
+
+
 @given(pairs(), st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
 def test_the_dtype_does_not_matter(pair, mixed):
     pred, truth = pair
+    assume(not _on_a_level(pred))
     kinds = [lambda a: a.astype(np.uint16) * 257, lambda a: a / np.float32(255), lambda a: a / 255.0, lambda a: a]
     found = measure(kinds[mixed](pred), kinds[(mixed + 1) % 4](truth), ALL)
     # float32 rounds the alphas, and a small gradient is the difference of large ones
@@ -107,7 +120,11 @@ def test_empty_margins_change_nothing(pair, margins):
 def test_turning_both_changes_nothing(pair):
     names = tuple(n for n in ALL if n not in ("s_measure", "f_weighted", "conn", "conn_band"))  # centroid, ties
     turned = [np.ascontiguousarray(np.rot90(a)) for a in pair]
-    same(measure(*turned, names), measure(*pair, names), rel=1e-6)
+    found, wanted = measure(*turned, names), measure(*pair, names)
+    # float32 sums nine products in another order: some units in the last place of a magnitude, more of a difference
+    slopes = tuple(n for n in names if n.startswith("grad"))
+    same({n: found[n] for n in slopes}, wanted, rel=2e-5)
+    same({n: v for n, v in found.items() if n not in slopes}, wanted, rel=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (3, 40)])
