@@ -375,4 +375,7 @@ def test_the_command_asks_the_coarse_network_and_trains_on_its_answers(folder, t
     assert main(["looks", "coarse", *given, "--count", "2"]) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[0].startswith("| looks")
-    assert len(table) == 2 + 2 + 4
+    assert len(table) == 2 + 2 + 2 + 5  # each size, both together two ways, and from several ways round
+    asking = ["train", "refine", *given, "-o", str(tmp_path / "asking"), "--device", "cpu", "--workers", "0"]
+    assert main([*asking, "--ask", str(COARSE)]) == 0
+    assert read_rows(tmp_path / "asking" / LOG)[-1]["step"] == 2
