@@ -379,3 +379,5 @@ def test_the_command_asks_the_coarse_network_and_trains_on_its_answers(folder, t
     asking = ["train", "refine", *given, "-o", str(tmp_path / "asking"), "--device", "cpu", "--workers", "0"]
     assert main([*asking, "--ask", str(COARSE)]) == 0
     assert read_rows(tmp_path / "asking" / LOG)[-1]["step"] == 2
+    assert main(["train", "coarse", *given, "-o", str(tmp_path / "no"), "--device", "cpu", "--ask", str(COARSE)]) == 1
+    assert "asks nobody" in capsys.readouterr().err

@@ -105,8 +105,14 @@ def train(
         device: a GPU or the CPU.
         workers: processes that compose pictures.
         weights: a file of `models.training.cutout.weights.keep` to begin with; a checkpoint in the folder goes before.
-        asked: such a file of the coarse network, which the refiner's crops then get their answers from as it goes.
+        asked: such a file of the coarse network, which the refiner's crops then get their answers from as it goes; a
+            shelf's answers are for validation alone then.
+
+    Raises:
+        ValueError: the coarse network is to be asked for itself; a file does not hold the network's weights.
     """
+    if asked is not None and task != "refine":
+        raise ValueError("--ask is for the refiner: a coarse network asks nobody")
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)  # workers are forked: one that inherits OpenCV's threads waits for them for ever
     stage, resumes = settings.stage(task), (folder / CHECKPOINT).exists()
