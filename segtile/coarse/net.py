@@ -24,7 +24,6 @@ UNLIKE = 0.25
 NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
 LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
-
 #: How a picture is turned to be asked about again: rows and columns exchanged, then upside down, mirrored.
 WAYS = tuple((bool(n & 4), bool(n & 2), bool(n & 1)) for n in range(8))
 

@@ -89,7 +89,7 @@ class Portions(Dataset[tuple[Raw, list[Picture]]]):
 def portions(
     settings: Settings, shelf: Shelf, done: int, workers: int, pinned: bool
 ) -> Iterator[tuple[Raw, list[Picture]]]:
-    """Portions without end, by a seed of their own from each step that a run goes on from."""
+    """Portions from number `done` on, without end: a step takes in one at most, so none of them has been seen."""
     loader: DataLoader[tuple[Raw, list[Picture]]] = DataLoader(
         Portions(settings, shelf, done), batch_size=None, num_workers=workers,
         worker_init_fn=alone if workers else None, pin_memory=pinned,

@@ -125,7 +125,8 @@ def _sources(
 ) -> Iterator[Any]:
     if asker is not None:
         return portions(settings, shelf, done, workers, pinned)
-    return batches(task, settings, shelf, settings.seed, done // settings.stage(task).views, workers, pinned)
+    # a step takes in one batch at most: from number `done` on none has been seen
+    return batches(task, settings, shelf, settings.seed, done, workers, pinned)
 
 
 def _fetch(source: Iterator[Any], come: Queue[Any], over: Event) -> None:
