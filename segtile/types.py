@@ -292,7 +292,8 @@ class TileInput:
     interpolated. `band` bool: where the answer may differ from the coarse one. `labels` int32: the coarse pass's
     objects from 1, 0 background; every pixel of the band belongs to one. `background` float32 (h, w, 3) and `noise`
     (3,) where the coarse pass modelled them, else None. `channels` float32 (h, w, k): the solar channels the
-    refiner asked for by name, in its order, None where it asked for none. `scale` is the frame px per coarse-map px,
+    refiner asked for by name, in its order, None where it asked for none; `sigma` the noise of luma that those around
+    the background were taken by, None where there are none. `scale` is the frame px per coarse-map px,
     `graded` whether `prob` says how sure the coarse pass is in the band too. `frame` is the whole picture's box: a
     read border that lies on it cuts nothing off.
     """
@@ -306,6 +307,7 @@ class TileInput:
     background: FloatArray | None = None
     noise: FloatArray | None = None
     channels: FloatArray | None = None
+    sigma: float | None = None
     labels: IntArray | None = None
     graded: bool = False
 

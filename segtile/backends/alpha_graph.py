@@ -9,6 +9,7 @@ What the run has to know about a graph stands in the graph's metadata, all of it
 | `multiple_of` | the sides it takes are whole multiples of this | 32 |
 | `receptive_px` | how far from a pixel the graph looks | 512 |
 | `long_side` | the longer side of the whole pictures that a coarse network was trained on | 1024 |
+| `magnify` | a refiner's tiles are shown this many times as large as they are, 1 to 4 | 1 |
 | `close_side` | a second look of that longer side says where exactly what the first found has its edges | none |
 """
 
@@ -32,9 +33,9 @@ _KNOWN = (*SOLAR_CHANNELS, *CURVES)
 class AlphaGraph:
     """A graph (1, c, h, w) to (1, 1, h, w), its planes being RGB, `channels`, and for a refiner the coarse probability.
 
-    `channels` are the solar channels among its planes, in order; `neutral`, `multiple_of`, `receptive_px`, `long_side`
-    and `close_side` (0 for none) are as in the table above. Safe to use from several threads, which wait for each
-    other: the memory of one run is the memory of all.
+    `channels` are the solar channels among its planes, in order; `neutral`, `multiple_of`, `receptive_px`, `long_side`,
+    `magnify` and `close_side` (0 for none) are as in the table above. Safe to use from several threads, which wait for
+    each other: the memory of one run is the memory of all.
     """
 
     def __init__(self, path: Path, refines: bool, device: str = "auto") -> None:
@@ -62,6 +63,7 @@ class AlphaGraph:
         self.multiple_of = self._number("multiple_of", 32, 1, 256)
         self.receptive_px = self._number("receptive_px", 512, 0, 4096)
         self.long_side = self._number("long_side", 1024, 64, 4096)
+        self.magnify = self._number("magnify", 1, 1, 4)
         self.close_side = self._number("close_side", 0, 0, 4096)
 
     def run(self, planes: FloatArray, corner: tuple[int, int] = (0, 0)) -> FloatArray:

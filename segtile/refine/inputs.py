@@ -70,7 +70,9 @@ def make_input(
             raise BadInput(f"the channel {channels[0]!r} is taken through the picture's own curve, and none was given")
         extra = curve_channels(rgb, upsample(curve.tone, coarse, tile.read), curve, channels)
     elif channels:
-        extra = _solar(channels, rgb, background, noise, sigma)
+        if sigma is None and noise is not None:
+            sigma = float(np.sqrt(np.square(LUMA * noise).sum()))
+        extra = solar_of(channels, rgb, background, sigma)
     return TileInput(
         tile=tile,
         rgb=rgb,
@@ -81,23 +83,26 @@ def make_input(
         background=background,
         noise=noise,
         channels=extra,
+        sigma=sigma,
         labels=coarse.labels[np.ix_(rows, cols)],
         graded=coarse.graded,
     )
 
 
-def _solar(
-    channels: tuple[str, ...],
-    rgb: FloatArray,
-    background: FloatArray | None,
-    noise: FloatArray | None,
-    sigma: float | None,
+def solar_of(
+    channels: tuple[str, ...], rgb: FloatArray, background: FloatArray | None, sigma: float | None
 ) -> FloatArray:
-    """The channels of a window; neutral ones where the coarse pass modelled no background."""
-    if background is None or noise is None:
+    """The channels of a window, (h, w, k) float32; neutral ones where the coarse pass modelled no background.
+
+    Args:
+        channels: names.
+        rgb: (h, w, 3) float32 in [0, 1].
+        background: the same shape, or None.
+        sigma: noise of luma, or None.
+    """
+    if background is None or sigma is None:
         return network_channels(rgb, None, names=channels)
-    carried = float(np.sqrt(np.square(LUMA * noise).sum()))
-    return network_channels(rgb, luma_of(background), carried if sigma is None else sigma, channels)
+    return network_channels(rgb, luma_of(background), sigma, channels)
 
 
 def upsample(values: FloatArray, coarse: CoarseMap, box: Box) -> FloatArray:

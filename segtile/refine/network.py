@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.refine.base import constants, context_trust, make_patch
+from segtile.refine.inputs import solar_of
 from segtile.refine.openings import close_denied, close_tinted, close_unsure
 from segtile.solar import network_channels
 from segtile.types import FloatArray, TileInput, TilePatch
@@ -20,14 +22,18 @@ MOST_HALO = 96
 _UNKNOWN = 0.5
 
 
-class NetworkRefiner:
-    """An ONNX graph (1, 3 + channels + 1, h, w) to (1, 1, h, w); see `segtile.backends.alpha_graph`.
+#: (px) The side of a tile as the network sees it, and bytes that it works with for each pixel of that.
+_SEEN, _BYTES = 1024, 480
 
-    What is cut off at a border is felt less and less further in, so trust rises over the halo.
+
+class NetworkRefiner:
+    """An ONNX graph (1, 3 + channels + 1, m h, m w) to (1, 1, m h, m w); see `segtile.backends.alpha_graph`.
+
+    A network that computes at half of its input's resolution tells where an edge lies to some part of those pixels:
+    shown the tile m times as large as it is (`magnify`), to an m-th of that. What is cut off at a border is felt less
+    and less further in, so trust rises over the halo.
     """
 
-    tile = 1024
-    bytes_per_px = 480
     coarsest = 4.0
     notes: tuple[str, ...] = ()
 
@@ -36,7 +42,10 @@ class NetworkRefiner:
         self._graph = AlphaGraph(path, refines=True, device=device)
         self.name = name
         self.channels = self._graph.channels
-        self.halo = min(MOST_HALO, self._graph.receptive_px)
+        self.magnify = self._graph.magnify
+        self.tile = _SEEN // self.magnify
+        self.halo = -(-min(MOST_HALO, self._graph.receptive_px) // self.magnify)
+        self.bytes_per_px = _BYTES * self.magnify**2
 
     def refine(self, x: TileInput) -> TilePatch:
         """Alpha over the read window.
@@ -48,7 +57,10 @@ class NetworkRefiner:
         trust = context_trust(x.tile, x.frame, reach, self.halo - reach)
         if not x.band.any():
             return make_patch(x, constants(x), trust)
-        alpha = self._graph.run(self._planes(x), (x.tile.read.x0, x.tile.read.y0))
+        times = self.magnify
+        alpha = self._graph.run(self._planes(x), (times * x.tile.read.x0, times * x.tile.read.y0))
+        if times > 1:
+            alpha = cv2.resize(alpha, x.prob.shape[::-1], interpolation=cv2.INTER_AREA)
         if x.graded and x.scale <= self.coarsest:
             alpha = close_denied(alpha, x)
         alpha = close_tinted(close_unsure(alpha, x), x)
@@ -57,13 +69,26 @@ class NetworkRefiner:
     def _planes(self, x: TileInput) -> FloatArray:
         # without solar channels the network sees what it sees of a picture without a background
         solar = x.channels if self._graph.neutral.isdisjoint(self.channels) else None
+        rgb, prob = x.rgb, x.prob
+        if self.magnify > 1:
+            rgb = np.clip(_magnified(rgb, self.magnify, cv2.INTER_CUBIC), 0.0, 1.0)
+            prob = _magnified(prob, self.magnify)
+            if solar is not None and self.channels:
+                # of the magnified colours: folds do not lie between two values as colours do
+                tone = None if x.background is None else _magnified(x.background, self.magnify)
+                solar = solar_of(self.channels, rgb, tone, x.sigma)
         if solar is None:
-            solar = network_channels(x.rgb, None, names=self.channels)
-        planes = np.empty((4 + len(self.channels), *x.prob.shape), np.float32)
-        planes[:3] = x.rgb.transpose(2, 0, 1)
+            solar = network_channels(rgb, None, names=self.channels)
+        planes = np.empty((4 + len(self.channels), *prob.shape), np.float32)
+        planes[:3] = rgb.transpose(2, 0, 1)
         planes[3:-1] = solar.transpose(2, 0, 1)
-        planes[-1] = _UNKNOWN if "prob" in self._graph.neutral else x.prob
+        planes[-1] = _UNKNOWN if "prob" in self._graph.neutral else prob
         return planes
+
+
+def _magnified(values: FloatArray, times: int, way: int = cv2.INTER_LINEAR) -> FloatArray:
+    h, w = values.shape[:2]
+    return np.asarray(cv2.resize(values, (times * w, times * h), interpolation=way), np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -20,7 +20,7 @@ from torch.utils.data import default_collate
 from models.training.common.runs import LOG, read_rows
 from models.training.cutout import pool
 from models.training.cutout import train as training
-from models.training.cutout.answer import CROP, CROPS, composed
+from models.training.cutout.answer import CROPS, composed
 from models.training.cutout.ask import Asker, Portions, both_looks, picture
 from models.training.cutout.asked import Trained
 from models.training.cutout.coarse_net import Coarse
@@ -38,8 +38,11 @@ from segtile.types import Box
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
+SIDE = 96
 _STAGE = Stage(sides=(64,), batch=4, steps=10, rate=1e-3, warm_up=3, pretrained=False, validate_every=1000, lite=0)
-SETTINGS = Settings(seed=5, data=Data(validation=2, empty=0.0), coarse=_STAGE, refine=replace(_STAGE, answers=0.6))
+SETTINGS = Settings(
+    seed=5, data=Data(validation=2, empty=0.0), coarse=_STAGE, refine=replace(_STAGE, answers=0.6, sides=(64, SIDE))
+)
 NOTHING = Shelf((), SETTINGS.data, False)  # shapes are composed of nothing
 
 
@@ -154,7 +157,7 @@ def test_the_answers_are_those_of_the_run_time_code(coarse, number):
     assert np.quantile(np.abs(found - wanted), 0.99) < 0.03
 
     crops = asker.crops(one)
-    assert crops.alpha.shape == (CROPS, CROP, CROP)
+    assert crops.alpha.shape == (CROPS, SIDE, SIDE)
     said = np.round(255 * found).astype(np.uint8)
     for n in range(CROPS):
         at = _place(one.pixels, crops.pixels[n].numpy())
@@ -190,11 +193,11 @@ def test_two_looks_are_joined_as_at_run_time():
 def test_portions_keep_the_share_of_real_answers():
     alone(0)
     for share in (0.5, 0.8):
-        settings = replace(SETTINGS, refine=replace(_STAGE, answers=share))
+        settings = replace(SETTINGS, refine=replace(SETTINGS.refine, answers=share))
         crops, pictures = Portions(settings, NOTHING, 0)[0]
         real = CROPS * len(pictures)
         assert real / (real + len(crops.alpha)) == pytest.approx(share, abs=0.02)
-        assert crops.alpha.shape[1:] == (CROP, CROP)
+        assert crops.alpha.shape[1:] == (SIDE, SIDE)
 
 
 def test_the_refiner_learns_from_a_coarse_network_that_is_asked(coarse, tmp_path, monkeypatch):
@@ -208,7 +211,7 @@ def test_the_refiner_learns_from_a_coarse_network_that_is_asked(coarse, tmp_path
         "refine", settings, (NOTHING, NOTHING), tmp_path, CPU, 0, asked=tmp_path / "coarse.safetensors"
     )
     assert run.step == 4
-    assert {tuple(x.shape[1:]) for x in seen} == {(8, CROP, CROP)}
+    assert {tuple(x.shape[1:]) for x in seen} == {(8, SIDE, SIDE)}
     assert "iou" in read_rows(tmp_path / LOG)[-1] or "empty_mae" in read_rows(tmp_path / LOG)[-1]
 
 

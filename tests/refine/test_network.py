@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from net_graphs import STRIDE, write_graph
 from refine_scenes import Picture, coarse_from, compose, supersampled, whole
@@ -13,7 +14,7 @@ from segtile.backends.alpha_graph import AlphaGraph
 from segtile.errors import ModelError
 from segtile.refine import Refiner, get_refiner, make_input
 from segtile.refine.network import MOST_HALO, NetworkRefiner
-from segtile.solar import SOLAR_CHANNELS
+from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
 from segtile.types import Box, Tile
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -34,12 +35,60 @@ def refiner(tmp_path_factory):
     return NetworkRefiner(write_graph(tmp_path_factory.mktemp("weights") / "tiny.onnx"), "tiny", "cpu")
 
 
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    """The same, shown its tiles twice as large."""
+    place = tmp_path_factory.mktemp("weights") / "twice.onnx"
+    return NetworkRefiner(write_graph(place, metadata={"magnify": "2"}), "twice", "cpu")
+
+
+@pytest.fixture(params=["refiner", "twice"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
 def test_it_is_a_refiner_that_asks_for_what_its_graph_takes(refiner, tmp_path):
     assert isinstance(refiner, Refiner)
     assert (refiner.channels, refiner.halo, refiner.coarsest) == (SOLAR_CHANNELS, 10, 4.0)
     plain = write_graph(tmp_path / "far.onnx", channels="", metadata={"receptive_px": "900"})
     far = get_refiner(str(plain))
     assert (far.name, far.channels, far.halo) == ("far", (), MOST_HALO)
+
+
+def test_a_graph_says_how_large_it_wants_its_tiles_shown(refiner, twice):
+    assert (twice.tile, twice.halo, twice.bytes_per_px) == (512, 5, 4 * refiner.bytes_per_px)
+    assert twice.tile * twice.magnify == refiner.tile
+
+
+def test_a_magnified_tile_has_the_channels_of_its_magnified_colours(ring, twice):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha), twice.channels, 0.004)
+    planes = twice._planes(x)
+    assert planes.shape == (8, 2 * alpha.shape[0], 2 * alpha.shape[1])
+    tone = np.full(planes.shape[1:], luma_of(np.float32([[PAPER]]))[0, 0], np.float32)
+    wanted = network_channels(planes[:3].transpose(1, 2, 0), tone, 0.004)
+    np.testing.assert_allclose(planes[3:7], wanted.transpose(2, 0, 1), atol=1e-4)
+    mean = planes.reshape(8, alpha.shape[0], 2, alpha.shape[1], 2).mean(axis=(2, 4))
+    # cubic interpolation keeps means but for what it sharpens, and noise is not smoothed away
+    assert np.abs(mean[:3].transpose(1, 2, 0) - x.rgb).mean() < 0.004
+    assert np.abs(mean[7] - x.prob).max() < 0.13
+
+
+def test_a_magnified_tile_is_answered_in_its_own_pixels(ring, refiner, twice):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha), twice.channels, 0.004)
+    patch, plain = twice.refine(x), refiner.refine(x)
+    assert patch.alpha.shape == patch.trust.shape == alpha.shape
+    np.testing.assert_array_equal(patch.alpha[~x.band], (x.prob >= 0.5)[~x.band])
+    # what lies away from the edge is what it is at any size, and nothing has moved
+    flat = cv2.erode((alpha == 1).astype(np.uint8), np.ones((7, 7))) + cv2.erode(
+        (alpha == 0).astype(np.uint8), np.ones((7, 7))
+    )
+    assert np.abs(patch.alpha - plain.alpha)[flat > 0].mean() < 0.01
+    rows, columns = (np.arange(n, dtype=np.float32) for n in alpha.shape)
+    for axis, at in ((1, rows), (0, columns)):
+        middles = [(a.sum(axis=axis) * at).sum() / a.sum() for a in (patch.alpha, plain.alpha)]
+        assert middles[0] == pytest.approx(middles[1], abs=0.1)
 
 
 def test_it_finds_the_edge_and_changes_only_the_band(ring, refiner):
@@ -52,8 +101,9 @@ def test_it_finds_the_edge_and_changes_only_the_band(ring, refiner):
     assert patch.trust.min() > 0
 
 
-def test_without_solar_channels_it_sees_no_difference_from_the_background(ring, refiner):
+def test_without_solar_channels_it_sees_no_difference_from_the_background(ring, either):
     alpha, picture, coarse = ring
+    refiner = either
     x = make_input(picture, coarse, whole(alpha))
     assert not refiner.refine(x).alpha[x.band].any()
 
@@ -69,18 +119,20 @@ def test_only_a_map_that_knows_shades_of_certainty_closes_openings(ring, refiner
     assert refiner.refine(x).alpha[120:122, 86:88].min() == pytest.approx(least, abs=0.15)
 
 
-def test_a_graph_that_was_trained_without_a_plane_is_not_shown_it(ring, tmp_path):
+@pytest.mark.parametrize("magnify", ["1", "2"])
+def test_a_graph_that_was_trained_without_a_plane_is_not_shown_it(ring, tmp_path, magnify):
     alpha, picture, coarse = ring
-    neutral = {"neutral": ",".join((*SOLAR_CHANNELS, "prob"))}
+    neutral = {"neutral": ",".join((*SOLAR_CHANNELS, "prob")), "magnify": magnify}
     blind = NetworkRefiner(write_graph(tmp_path / "blind.onnx", metadata=neutral), device="cpu")
     x = make_input(picture, coarse, whole(alpha), blind.channels, 0.004)
     assert not blind.refine(x).alpha[x.band].any()
 
 
-@settings(max_examples=12)
+@settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 150), st.integers(0, 90), st.integers(40, 150), st.integers(40, 140))
-def test_a_pixel_gets_the_same_answer_in_every_tile_that_is_trusted_there(ring, refiner, x0, y0, wide, high):
+def test_a_pixel_gets_the_same_answer_in_every_tile_that_is_trusted_there(ring, either, x0, y0, wide, high):
     alpha, picture, coarse = ring
+    refiner = either
     frame = coarse.frame
     all_of_it = refiner.refine(make_input(picture, coarse, whole(alpha), refiner.channels, 0.004)).alpha
     read = Box(x0, y0, x0 + wide, y0 + high) & frame
@@ -106,6 +158,8 @@ def test_the_networks_grid_lies_over_the_picture_and_not_over_the_window(tmp_pat
         ({"side": (64, 64)}, "one size only"),
         ({"metadata": {"multiple_of": "0"}}, "multiple_of"),
         ({"metadata": {"multiple_of": "-8"}}, "multiple_of"),
+        ({"metadata": {"magnify": "0"}}, "magnify"),
+        ({"metadata": {"magnify": "64"}}, "magnify"),
         ({"metadata": {"receptive_px": "1e9"}}, "receptive_px"),
         ({"metadata": {"receptive_px": "9" * 5000}}, "receptive_px"),
     ],

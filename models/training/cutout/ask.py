@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from models.training.cutout.answer import CROP, CROPS, composed
+from models.training.cutout.answer import CROPS, composed
 from models.training.cutout.bank import as_bytes
 from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.examples import alone, example
@@ -67,12 +67,12 @@ def _view(pixels: Float) -> View:
 
 
 class Portions(Dataset[tuple[Raw, list[Picture]]]):
-    """Crops with made answers, and pictures that bring real ones, in the ratio of the settings' `answers`."""
+    """Crops with made answers, and pictures that bring real ones, in the ratio of `answers`; of the last size."""
 
     def __init__(self, settings: Settings, shelf: Shelf, first: int) -> None:
         stage = settings.refine
         crops = max(1, round(PICTURES * CROPS * (1 - stage.answers) / max(stage.answers, 0.05)))
-        one = replace(stage, batch=crops, answers=0.0, sides=(CROP,))
+        one = replace(stage, batch=crops, answers=0.0, sides=stage.sides[-1:])
         self._settings, self._shelf, self._first, self._crops = replace(settings, refine=one), shelf, first, crops
 
     def __len__(self) -> int:
@@ -141,7 +141,7 @@ class Asker:
         """Crops of a picture: around edges, around what the answer got wrong, and a few anywhere."""
         prob = self.probability(given)[0, 0]
         pixels, alpha, tone = (self._there(part) for part in (given.pixels, given.alpha, given.near.tone))
-        side = len(alpha)
+        side, crop = len(alpha), self._settings.refine.sides[-1]
         exact = alpha.float() / 255
         wide = functional.interpolate(tone_of(tone)[None, None], (side, side), mode="bilinear", align_corners=False)
         whole = (65535 * wide[0, 0]).round().int()
@@ -149,7 +149,7 @@ class Asker:
         said = (prob * 255).round().to(torch.uint8)
         out = []
         for x, y in self._corners(exact, prob):
-            at = slice(y, y + CROP), slice(x, x + CROP)
+            at = slice(y, y + crop), slice(x, x + crop)
             out.append((pixels[at], alpha[at], said[at], tone[at]))
         told = np.full(len(out), bool(given.near.told) and self._settings.refine.solar)
         told &= self._rng.random(len(out)) >= self._untold
@@ -159,7 +159,7 @@ class Asker:
 
     def _corners(self, alpha: Tensor, prob: Tensor) -> list[tuple[int, int]]:
         """Upper left corners (x, y); places are drawn on the device, which is waited for once."""
-        side = len(alpha)
+        side, crop = len(alpha), self._settings.refine.sides[-1]
         wrong = functional.max_pool2d(((alpha - prob).abs() > 0.4).float()[None, None], _CELL)
         most = functional.max_pool2d(alpha[None, None], _CELL)
         least = -functional.max_pool2d(-alpha[None, None], _CELL)
@@ -170,8 +170,8 @@ class Asker:
         cells = drawn[kinds, np.arange(CROPS)]
         wide = side // _CELL
         corners = np.stack([cells % wide, cells // wide], 1) * _CELL + self._rng.integers(_CELL, size=(CROPS, 2))
-        corners -= self._rng.integers(CROP // 4, 3 * CROP // 4, (CROPS, 2))
-        return [(int(x), int(y)) for x, y in np.clip(corners, 0, side - CROP)]
+        corners -= self._rng.integers(crop // 4, 3 * crop // 4, (CROPS, 2))
+        return [(int(x), int(y)) for x, y in np.clip(corners, 0, side - crop)]
 
 
 def _turned(x: Tensor, way: tuple[bool, bool, bool], back: bool = False) -> Tensor:

@@ -14,6 +14,7 @@ STRIDE = 32  # of the deepest maps of both networks
 # px, by validation: the coarse network looks at a whole picture from afar to tell what is what, and from close by, as
 # it learnt of parts of pictures, where that ends.
 FAR, NEAR = 384, 1024
+MAGNIFIED = 4  # times as large as it is, at most
 ENCODERS = (0, 2)  # the EfficientNet-Lites that they can be built around
 
 
@@ -55,7 +56,9 @@ class Stage:
     fault but to be coarse. `solar` and `prob` switch the solar channels and the coarse probability off for
     ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
     it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels. `lite`
-    is the number of the EfficientNet-Lite that the network is built around. `views` is how often each picture is
+    is the number of the EfficientNet-Lite that the network is built around. `magnify` is how many times as large as it
+    is the refiner sees the picture, whose sides are `sides` before that: what it tells to half of a pixel it then tells
+    to a quarter. `views` is how often each picture is
     learnt from, on average (`models.training.cutout.pool`).
     """
 
@@ -78,6 +81,7 @@ class Stage:
     pretrained: bool = True
     lite: int = 2
     views: int = 1
+    magnify: int = 1
     checkpoint_every: int = 50
     validate_every: int = 200
 
@@ -109,9 +113,11 @@ def read_settings(path: Path) -> Settings:
     for task in TASKS:
         if settings.stage(task).lite not in ENCODERS:
             raise ValueError(f"{task}: there is no EfficientNet-Lite{settings.stage(task).lite} here, but {ENCODERS}")
+        if not 1 <= settings.stage(task).magnify <= (MAGNIFIED if task == "refine" else 1):
+            raise ValueError(f"{task}: magnify = {settings.stage(task).magnify}; the refiner takes 1 to {MAGNIFIED}")
         for side in settings.stage(task).sides:
-            if side % STRIDE or side < 64:
-                raise ValueError(f"{task}: a side of {side} px is no multiple of {STRIDE} from 64 on")
+            if side * settings.stage(task).magnify % STRIDE or side < 64:
+                raise ValueError(f"{task}: a side of {side} px, magnified, is no multiple of {STRIDE} from 64 on")
     if both := sorted(set(settings.data.test_kinds) & set(settings.data.held_out_kinds)):
         raise ValueError(f"the kind {both[0]} is held out for validation and for test at once")
     return settings

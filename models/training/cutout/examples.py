@@ -117,7 +117,7 @@ def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
     one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND, close=0.0)})
     examples = Examples(task, one, shelf, settings.seed + 1, 0, settings.data.validation)
     loader: DataLoader[Raw] = DataLoader(examples, batch_size=stage.batch)
-    return [planes(given, task == "refine", stage.prob) for given in loader]
+    return [planes(given, task == "refine", stage.prob, stage.magnify) for given in loader]
 
 
 def alone(_: int) -> None:

@@ -59,6 +59,7 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
         "description": _WHAT[task].format(lite=stage.lite),
     }
     entries |= {"receptive_px": str(refine_net.reach(stage.lite))} if task == "refine" else _SIDES
+    entries |= {"magnify": str(stage.magnify)} if stage.magnify > 1 else {}
     if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
         entries["neutral"] = ",".join(neutral)
     write_graph(graph, entries, file)

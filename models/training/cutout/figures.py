@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.training.cutout.examples import Pair
 from models.training.cutout.refine_net import alpha_of
+from models.training.cutout.seen import at_size_of
 from segtile.metrics.alpha import mae, mse
 from segtile.metrics.edges import biou_px, iou
 from segtile.metrics.pair import Pair as Compared
@@ -19,10 +20,10 @@ ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {"coarse": torch.sigmoid, "r
 
 
 @torch.inference_mode()
-def answers(task: str, model: nn.Module, seen: Tensor) -> Tensor:
-    """The network's alpha or probability (B, 1, H, W)."""
+def answers(task: str, model: nn.Module, seen: Tensor, alpha: Tensor) -> Tensor:
+    """The network's alpha or probability of what it sees of the pictures of `alpha` (B, 1, H, W), in the same shape."""
     model.eval()
-    return ACTIVATION[task](model(seen.to(next(model.parameters()).device)).float()).cpu()
+    return at_size_of(ACTIVATION[task](model(seen.to(next(model.parameters()).device)).float()).cpu(), alpha)
 
 
 def validate(task: str, model: nn.Module, pairs: Sequence[Pair]) -> dict[str, float]:
@@ -32,7 +33,7 @@ def validate(task: str, model: nn.Module, pairs: Sequence[Pair]) -> dict[str, fl
     """
     rows: list[dict[str, float]] = []
     for seen, alpha in pairs:
-        given = answers(task, model, seen)
+        given, seen = answers(task, model, seen, alpha), at_size_of(seen, alpha)
         for n in range(len(alpha)):
             truth = alpha[n, 0].numpy()
             row = figures(given[n, 0].numpy(), truth)
@@ -56,7 +57,7 @@ def sheet(task: str, model: nn.Module, pairs: Sequence[Pair], rows: int = 16) ->
     """What was seen, what was wanted, what was answered, one picture a row: (h, w, 3) uint8 BGR."""
     out: list[np.ndarray] = []
     for seen, alpha in pairs:
-        given = answers(task, model, seen)
+        given, seen = answers(task, model, seen, alpha), at_size_of(seen, alpha)
         for n in range(len(alpha)):
             planes = [seen[n, 4], *([seen[n, 7]] if task == "refine" else []), alpha[n, 0], given[n, 0]]
             planes.append((given[n, 0] - alpha[n, 0]).abs())

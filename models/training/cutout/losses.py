@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training.cutout.refine_net import alpha_of
+from models.training.cutout.seen import at_size_of
 
 Parts = dict[str, Tensor]
 _LEVELS = 3
@@ -27,14 +28,16 @@ def refine_losses(logits: Tensor, alpha: Tensor, seen: Tensor) -> Parts:
     """Alpha, its differences at several scales, the place where it crosses one half, and what the coarse answer hid.
 
     Args:
-        logits: (B, 1, H, W).
-        alpha: the same shape.
-        seen: (B, 8, H, W), the last plane the coarse probability.
+        logits: (B, 1, m H, m W), of a picture shown m times as large as it is.
+        alpha: (B, 1, H, W).
+        seen: (B, 8, m H, m W), the last plane the coarse probability.
     """
-    answer = alpha_of(logits)
+    answer = at_size_of(alpha_of(logits), alpha)
+    if answer.shape != logits.shape:
+        logits = torch.logit(at_size_of(torch.sigmoid(logits), alpha), 1e-6)
     band = _band(alpha, 5)
     # Holes that were filled, parts that were lost: where the coarse answer is wrong, an error counts more.
-    hidden = (seen[:, -1:] - alpha).abs()
+    hidden = (at_size_of(seen[:, -1:], alpha) - alpha).abs()
     weight = 1 + 3 * band + 3 * hidden
     weight = weight / weight.mean()
     off = answer - alpha

@@ -84,7 +84,7 @@ def pairs(
         asker: a coarse network to ask for the refiner, as it goes.
     """
     stage = settings.stage(task)
-    given = (task == "refine", stage.prob)
+    given = (task == "refine", stage.prob, stage.magnify)
     pinned = device.type == "cuda"
     if asker is None and stage.views == 1:
         for batch in batches(task, settings, shelf, settings.seed, done, workers, pinned):
@@ -103,7 +103,7 @@ def pairs(
 
 
 def _drawn(
-    come: Queue[Any], stage: Stage, rng: Rng, device: torch.device, asker: Asker | None, given: tuple[bool, bool]
+    come: Queue[Any], stage: Stage, rng: Rng, device: torch.device, asker: Asker | None, given: tuple[bool, bool, int]
 ) -> Iterator[Pair]:
     pool, left = Pool(), 0
     while True:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from models.training.cutout.bank import as_bytes
 from models.training.cutout.shapes import Float
@@ -55,22 +56,37 @@ def tone_of(bits: Tensor) -> Tensor:
     return (bits.int() & 0xFFFF).float() / 65535
 
 
-def planes(given: Raw, refines: bool, prob: bool = True) -> tuple[Tensor, Tensor]:
-    """What a network sees of a batch, (B, 7 or 8, H, W), and the alpha that is wanted, (B, 1, H, W); float32.
+def planes(given: Raw, refines: bool, prob: bool = True, magnify: int = 1) -> tuple[Tensor, Tensor]:
+    """What a network sees of a batch, (B, 7 or 8, m H, m W), and the alpha that is wanted, (B, 1, H, W); float32.
 
     Args:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
         prob: whether it says anything; 0.5 everywhere if not.
+        magnify: m, how many times as large as it is the picture is shown, as `segtile.refine.network` does it.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
-    tone = tone_of(given.tone)[:, None]  # type: ignore[arg-type]
+    rgb = magnified(rgb, magnify, "bicubic").clamp(0, 1)
+    tone = magnified(tone_of(given.tone)[:, None], magnify)  # type: ignore[arg-type]
     told, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
     out = [rgb, solar(rgb, tone, sigma.float(), told)]
     if refines:
-        said = given.prob[:, None].float() / 255  # type: ignore[index]
+        said = magnified(given.prob[:, None].float() / 255, magnify)  # type: ignore[index]
         out.append(said if prob else torch.full_like(said, 0.5))
     return torch.cat(out, 1), given.alpha[:, None].float() / 255  # type: ignore[index]
+
+
+def magnified(values: Tensor, times: int, mode: str = "bilinear") -> Tensor:
+    """(B, C, H, W) to (B, C, times H, times W)."""
+    if times == 1:
+        return values
+    return functional.interpolate(values, scale_factor=float(times), mode=mode, align_corners=False)
+
+
+def at_size_of(values: Tensor, wanted: Tensor) -> Tensor:
+    """What was seen or answered of a magnified picture, as means over the pixels of (B, 1, H, W)."""
+    times = values.shape[-1] // wanted.shape[-1]
+    return values if times == 1 else functional.avg_pool2d(values, times)
 
 
 def solar(rgb: Tensor, tone: Tensor, sigma: Tensor, told: Tensor) -> Tensor:

@@ -169,7 +169,7 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
         )
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["share"]
-    rough = progress(run, stage) < stage.rough_until
+    rough = progress(run, stage) < stage.rough_until and _is_rough_faster(seen.device)
     with torch.autocast(seen.device.type, torch.bfloat16, enabled=rough):
         logits = run.model(seen.contiguous(memory_format=torch.channels_last))
     parts = LOSSES[task](logits.float(), alpha, seen)
@@ -184,6 +184,11 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
     follow(run.average, run.model, min(stage.average, (1 + run.step) / (10 + run.step)))
 
 
+def _is_rough_faster(device: torch.device) -> bool:
+    """Where a processor has no instructions for bfloat16, a step in it takes ten times as long."""
+    return device.type != "cpu" or "AVX2" not in torch.backends.cpu.get_cpu_capability()
+
+
 @torch.no_grad()
 def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> None:
     """Take the statistics that the network normalises by anew: blended weights have none of their own."""
@@ -194,7 +199,7 @@ def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> Non
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all batches
     for given in islice(batches(task, settings, shelf, settings.seed + 4, 0, 0), SETTLED):
-        model(planes(given, task == "refine", settings.stage(task).prob)[0])
+        model(planes(given, task == "refine", settings.stage(task).prob, settings.stage(task).magnify)[0])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()
