@@ -2,8 +2,9 @@
 
     python -m eval.bench_networks [--threads 2] [--repeats 5] [--weights ../shared/weights] [--size 6000]
 
-IS-Net sees every picture as 1024 x 1024 px, so its megapixels are those of that square; the refiner's are those of a
-tile. --coarse and --refine name other networks than the catalogue's own (paths of .onnx files).
+IS-Net sees every picture as 1024 x 1024 px, so its megapixels are those of that square; the refiner's are those of the
+picture, which it may see magnified. --coarse and --refine name other networks than the catalogue's own (paths of .onnx
+files).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from eval.canvas import median, place
+from segtile.backends.alpha_graph import AlphaGraph
 from segtile.backends.onnx import OnnxGraph
 from segtile.catalog import graph_path
 
@@ -39,17 +41,20 @@ def main() -> None:
     parser.add_argument("--refine", default="auto")
     given = parser.parse_args()
     coarse, refine = ("net" if name == "auto" else name for name in (given.coarse, given.refine))
+    refiner = graph_path(refine, "net-refine")
     rows = [
-        ("our refiner, a tile", graph_path(refine, "net-refine"), SIDE),
-        ("our coarse network", graph_path(coarse, "net-coarse"), 512),
-        ("IS-Net, fp16", given.weights / "isnet_fp16.onnx", SIDE),
+        ("our refiner, a tile", refiner, SIDE, AlphaGraph(refiner, refines=True, device="cpu").magnify),
+        ("our coarse network", graph_path(coarse, "net-coarse"), 512, 1),
+        ("IS-Net, fp16", given.weights / "isnet_fp16.onnx", SIDE, 1),
     ]
     print(f"medians of {given.repeats} runs, {given.threads} threads\n")
-    print("| network | px | s | s per MP |\n|---|---:|---:|---:|")
-    for name, path, side in rows:
+    print("| network | px it sees | s | px of the picture | s per MP of the picture |\n|---|---:|---:|---:|---:|")
+    for name, path, side, magnify in rows:
         if path.is_file():
             seconds = median(repeat(network_run(path, side, given.threads), given.repeats))
-            print(f"| {name} | {side} x {side} | {seconds:.2f} | {seconds / side**2 * 1e6:.2f} |", flush=True)
+            own = side // magnify
+            per = seconds / own**2 * 1e6
+            print(f"| {name} | {side} x {side} | {seconds:.2f} | {own} x {own} | {per:.2f} |", flush=True)
     if given.size:
         print(whole(given.size, given.coarse, given.refine, given.threads))
 

@@ -1,4 +1,4 @@
-"""A refiner that is shown its tiles magnified learns from what it is shown at run time, and of alpha at its own size."""
+"""A refiner that is shown its tiles magnified learns from what it sees at run time, and of alpha at its own size."""
 
 # ruff: noqa: E402  (what follows the check for torch needs it)
 from dataclasses import replace
