@@ -381,3 +381,12 @@ def test_the_command_asks_the_coarse_network_and_trains_on_its_answers(folder, t
     assert read_rows(tmp_path / "asking" / LOG)[-1]["step"] == 2
     assert main(["train", "coarse", *given, "-o", str(tmp_path / "no"), "--device", "cpu", "--ask", str(COARSE)]) == 1
     assert "asks nobody" in capsys.readouterr().err
+
+
+def test_a_run_around_another_encoder_than_the_kept_coarse_networks_goes_on(shelves, tmp_path):
+    one = replace(_STAGE, pretrained=True, lite=0, steps=1, checkpoint_every=1)
+    kept = COARSE.with_name("refine.safetensors")
+    for steps in (1, 2):
+        settings = replace(SETTINGS, refine=replace(one, steps=steps))
+        run = training.train("refine", settings, shelves, tmp_path, CPU, workers=0, weights=kept)
+        assert run.step == steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -116,11 +116,13 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)  # workers are forked: one that inherits OpenCV's threads waits for them for ever
     stage, resumes = settings.stage(task), (folder / CHECKPOINT).exists()
-    run = start(task, settings, device, None if resumes else weights)
-    if resumes:
+    if resumes:  # its own weights come at once
+        run = start(task, replace(settings, **{task: replace(stage, pretrained=False)}), device)
         restore(run, folder / CHECKPOINT, device)
         cut_log(folder, lambda row: row["step"] <= run.step)
         log.info("goes on at step %d", run.step)
+    else:
+        run = start(task, settings, device, weights)
     pairs = held_out(task, settings, shelves[1])
     asker = None if asked is None else Asker(_coarse(settings, asked), settings, device)
     before, began = run.seconds, time.monotonic()
