@@ -57,8 +57,7 @@ class Stage:
     ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
     it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels. `lite`
     is the number of the EfficientNet-Lite that the network is built around. `magnify` is how many times as large as it
-    is the refiner sees the picture, whose sides are `sides` before that: what it tells to half of a pixel it then tells
-    to a quarter. `views` is how often each picture is
+    is the refiner sees the picture, whose sides are `sides` before that. `views` is how often each picture is
     learnt from, on average (`models.training.cutout.pool`).
     """
 
