@@ -30,8 +30,8 @@ class NetworkRefiner:
     """An ONNX graph (1, 3 + channels + 1, m h, m w) to (1, 1, m h, m w); see `segtile.backends.alpha_graph`.
 
     A network that computes at half of its input's resolution tells edges to some part of those pixels, which are
-    less of the picture's where the tile is shown m times as large as it is (`magnify`). What is cut off at a border is felt less
-    and less further in, so trust rises over the halo.
+    less of the picture's where the tile is shown m times as large as it is (`magnify`). What is cut off at a
+    border is felt less and less further in, so trust rises over the halo.
     """
 
     coarsest = 4.0
