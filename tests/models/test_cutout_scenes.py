@@ -16,6 +16,7 @@ from models.training.cutout.config import SETTINGS, Data, read_settings
 from models.training.cutout.degrade import degrade
 from models.training.cutout.grounds import Ground, ground
 from models.training.cutout.layers import Layer, shape_layer, to_contrast
+from models.training.cutout.rims import lose_rims
 from models.training.cutout.shelf import Shelf
 from segtile.solar import luma_of
 
@@ -65,6 +66,7 @@ def test_alpha_is_the_share_of_the_object_in_every_pixel(shelf, monkeypatch):
         monkeypatch.setattr(composing, name, lambda rng, given: np.zeros((SIDE, SIDE), np.float32))
     monkeypatch.setattr(composing, "_reflection", lambda rng, under, front, alpha: under)
     monkeypatch.setattr(composing, "_gleam", lambda rng, under: under)
+    monkeypatch.setattr(composing, "lose_rims", lambda rng, front, alpha, under: front)
     monkeypatch.setattr(composing, "light", lambda rng, side: np.ones((1, 1, 3), np.float32))
     monkeypatch.setattr(composing, "develop", lambda rng, pixels, most: pixels)
     seen = 0
@@ -76,6 +78,38 @@ def test_alpha_is_the_share_of_the_object_in_every_pixel(shelf, monkeypatch):
         np.testing.assert_allclose(scene.pixels[lit][:, 1], 1 - scene.alpha[lit], atol=2e-3)
         seen += np.count_nonzero(lit & (scene.alpha > 0.05) & (scene.alpha < 0.95))
     assert seen > 300
+
+
+def test_rims_are_lost_to_the_paper_and_what_lies_deep_inside_stays():
+    """Only outlines change, only towards the paper's colour, and colours stay premultiplied."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] - SIDE / 2 + 0.5
+    alpha = np.clip(36.5 - np.hypot(x, y), 0, 1).astype(np.float32)
+    paper = np.full((SIDE, SIDE, 3), 0.95, np.float32)
+    front = alpha[..., None] * np.array([0.2, 0.3, 0.4], np.float32)
+    lost = []
+    for seed in range(20):
+        changed = lose_rims(np.random.default_rng(seed), front, alpha, paper)
+        off = changed - front
+        assert changed.dtype == np.float32
+        assert off.min() >= -1e-6
+        assert (changed <= alpha[..., None] + 1e-6).all()
+        assert np.abs(off[alpha == 0]).max() == 0
+        assert np.abs(off[np.hypot(x, y) < 8]).max() < 0.02
+        rim = (alpha == 1) & (np.hypot(x, y) > 34)
+        lost.append(np.mean(np.abs(changed - 0.95)[rim].max(axis=1) < 0.1))
+    assert max(lost) > 0.1  # of the rim of some discs, a good part can't be told from the paper any more
+    assert np.mean(lost) < 0.5
+
+
+def test_a_wire_keeps_some_of_its_contrast():
+    alpha = np.zeros((SIDE, SIDE), np.float32)
+    alpha[46:50] = 1
+    paper = np.full((SIDE, SIDE, 3), 0.95, np.float32)
+    front = 0.3 * np.repeat(alpha[..., None], 3, axis=2)
+    for seed in range(20):
+        changed = lose_rims(np.random.default_rng(seed), front, alpha, paper)
+        # between its flanks, along all of its length
+        assert (changed[47:49].min(axis=0) < 0.9).all()
 
 
 def test_a_gleam_is_a_patch_of_ground_all_lighter_or_all_darker():

@@ -15,10 +15,14 @@ from models.training.cutout.config import Data
 from models.training.cutout.grounds import ground
 from models.training.cutout.layers import Layer, glint, recolour, shadow_of, shape_layer, sprite_layer, to_contrast
 from models.training.cutout.photograph import blur, develop, light
+from models.training.cutout.rims import lose_rims
 from models.training.cutout.shapes import Float, Rng, blurred
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.shoot import Shot, shoot
 from segtile.solar import luma_of
+
+#: Paper at least this light, encoded, is what highlights are lost on.
+_LIGHT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,8 @@ def compose_still(rng: Rng, shelf: Shelf, data: Data, side: int | None, close: b
 def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
     """The layers put together, through lens and sensor into a file; of a faint object there is less noise."""
     front, under, alpha, dark = shot.front, shot.under, shot.alpha, shot.dark
+    if rng.random() < 0.18 and under.mean() > _LIGHT and 0.5 < alpha.max() and alpha.min() < 0.5:
+        front = lose_rims(rng, front, alpha, under)
     if rng.random() < 0.12 and alpha.any():
         under = _reflection(rng, under, front, alpha)
     if rng.random() < 0.08:
