@@ -57,7 +57,7 @@ def compose_still(rng: Rng, shelf: Shelf, data: Data, side: int | None, close: b
 def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
     """The layers put together, through lens and sensor into a file; of a faint object there is less noise."""
     front, under, alpha, dark = shot.front, shot.under, shot.alpha, shot.dark
-    if rng.random() < 0.18 and under.mean() > _LIGHT and 0.5 < alpha.max() and alpha.min() < 0.5:
+    if rng.random() < 0.18 and under.mean() > _LIGHT and alpha.max() > 0.5 and alpha.min() < 0.5:
         front = lose_rims(rng, front, alpha, under)
     if rng.random() < 0.12 and alpha.any():
         under = _reflection(rng, under, front, alpha)

@@ -29,10 +29,7 @@ def lose_rims(rng: Rng, front: Float, alpha: Float, under: Float) -> Float:
     width = side * float(np.exp(rng.uniform(np.log(0.004), np.log(0.05))))
     # of a wire no more than its flanks: what is gone altogether teaches to invent
     width = max(1.0, min(width, 0.5 * float(np.quantile(depth[inside > 0], 0.9))))
-    if rng.random() < 0.5:
-        profile = np.exp(-((depth / width) ** 2))
-    else:
-        profile = (depth < width).astype(np.float32)
+    profile = np.exp(-((depth / width) ** 2)) if rng.random() < 0.5 else (depth < width).astype(np.float32)
     course = blurred(rng.normal(0, 1, (side, side)).astype(np.float32), side * float(rng.uniform(0.03, 0.15)))
     # half of the field and more stays as it is, the rest comes and goes over a short way
     course = course / max(float(course.std()), 1e-6) - rng.uniform(0.2, 1.2)
