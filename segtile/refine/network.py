@@ -13,10 +13,10 @@ from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.inputs import solar_of
 from segtile.refine.openings import close_denied, close_tinted, close_unsure
 from segtile.solar import network_channels
-from segtile.types import FloatArray, TileInput, TilePatch
+from segtile.types import BoolArray, Box, FloatArray, TileInput, TilePatch
 
 #: A network may look further than this, but what lies there hardly counts: (px) more context costs more than it gives.
-MOST_HALO = 96
+MOST_HALO = 64
 
 #: The coarse probability where none is given.
 _UNKNOWN = 0.5
@@ -31,7 +31,7 @@ class NetworkRefiner:
 
     A network that computes at half of its input's resolution tells edges to some part of those pixels, which are
     less of the picture's where the tile is shown m times as large as it is (`magnify`). What is cut off at a
-    border is felt less and less further in, so trust rises over the halo.
+    border is felt less and less further in, so trust rises over the halo. Only what lies about the band is looked at.
     """
 
     coarsest = 4.0
@@ -57,25 +57,29 @@ class NetworkRefiner:
         trust = context_trust(x.tile, x.frame, reach, self.halo - reach)
         if not x.band.any():
             return make_patch(x, constants(x), trust)
-        times = self.magnify
-        alpha = self._graph.run(self._planes(x), (times * x.tile.read.x0, times * x.tile.read.y0))
+        times, part = self.magnify, _around(x.band, self.halo)
+        corner = (times * (x.tile.read.x0 + part.x0), times * (x.tile.read.y0 + part.y0))
+        found = self._graph.run(self._planes(x, part), corner)
         if times > 1:
-            alpha = cv2.resize(alpha, x.prob.shape[::-1], interpolation=cv2.INTER_AREA)
+            found = cv2.resize(found, (part.width, part.height), interpolation=cv2.INTER_AREA)
+        alpha = constants(x)
+        alpha[part.slices] = found
         if x.graded and x.scale <= self.coarsest:
             alpha = close_denied(alpha, x)
         alpha = close_tinted(close_unsure(alpha, x), x)
         return make_patch(x, alpha, trust)
 
-    def _planes(self, x: TileInput) -> FloatArray:
+    def _planes(self, x: TileInput, part: Box) -> FloatArray:
+        at = part.slices
         # without solar channels the network sees what it sees of a picture without a background
-        solar = x.channels if self._graph.neutral.isdisjoint(self.channels) else None
-        rgb, prob = x.rgb, x.prob
+        solar = None if x.channels is None or not self._graph.neutral.isdisjoint(self.channels) else x.channels[at]
+        rgb, prob = x.rgb[at], x.prob[at]
         if self.magnify > 1:
             rgb = np.clip(_magnified(rgb, self.magnify, cv2.INTER_CUBIC), 0.0, 1.0)
             prob = _magnified(prob, self.magnify)
             if solar is not None and self.channels:
                 # of the magnified colours: folds do not lie between two values as colours do
-                tone = None if x.background is None else _magnified(x.background, self.magnify)
+                tone = None if x.background is None else _magnified(x.background[at], self.magnify)
                 solar = solar_of(self.channels, rgb, tone, x.sigma)
         if solar is None:
             solar = network_channels(rgb, None, names=self.channels)
@@ -84,6 +88,13 @@ class NetworkRefiner:
         planes[3:-1] = solar.transpose(2, 0, 1)
         planes[-1] = _UNKNOWN if "prob" in self._graph.neutral else prob
         return planes
+
+
+def _around(band: BoolArray, halo: int) -> Box:
+    """What has to be looked at for the answers in the band: its bounding box and the context that it wants."""
+    frame = Box.frame(band.shape[1], band.shape[0])
+    rows, columns = (np.flatnonzero(band.any(axis=axis)) for axis in (1, 0))
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).expand(halo, frame)
 
 
 def _magnified(values: FloatArray, times: int, way: int = cv2.INTER_LINEAR) -> FloatArray:

@@ -13,6 +13,7 @@ Window = tuple[slice, slice]
 
 _LARGEST = 36  # px a side; larger ones are left, and so are those a neighbouring tile might not see whole
 _AROUND = 24  # px; the object's own contrast is taken from here
+_CUT = 8  # px from where a tile was cut off in which its answers hardly count
 _NEAR, _FAR = 2.5, 4.5  # px outside an opening, where what surrounds it is looked at
 _FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
 _SIGMAS = 4.0
@@ -42,7 +43,7 @@ def close_edgeless(alpha: FloatArray, x: TileInput, tone: FloatArray, noise: Flo
     """
     count, parts, stats, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
     out = alpha
-    for index in _small_and_whole(stats[:count], x.tile.read, x.frame):
+    for index in _small_and_whole(stats[:count], x.tile.read, x.frame, _AROUND):
         left, top, width, height = stats[index, :4]
         window = np.s_[
             max(0, top - _AROUND) : top + height + _AROUND,
@@ -119,7 +120,7 @@ def _close_where(alpha: FloatArray, x: TileInput, wrong: Callable[[Window, BoolA
     shown = np.where(x.band, alpha, x.prob)
     count, parts, stats, _ = cv2.connectedComponentsWithStats((shown < 0.5).astype(np.uint8), connectivity=4)
     out = alpha
-    for index in _small_and_whole(stats[:count], x.tile.read, x.frame):
+    for index in _small_and_whole(stats[:count], x.tile.read, x.frame, _CUT):
         left, top, width, height = stats[index, :4]
         room = 2 * _RIM
         at = np.s_[max(0, top - room) : top + height + room, max(0, left - room) : left + width + room]
@@ -132,14 +133,14 @@ def _close_where(alpha: FloatArray, x: TileInput, wrong: Callable[[Window, BoolA
     return out
 
 
-def _small_and_whole(stats: IntArray, read: Box, frame: Box) -> list[int]:
-    """Small parts that lie deep in the window, so that every tile that sees them whole sees the same."""
+def _small_and_whole(stats: IntArray, read: Box, frame: Box, deep: int) -> list[int]:
+    """Small parts that lie `deep` px in the window, so that every tile that sees them whole sees the same."""
     x0, y0 = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     x1, y1 = x0 + stats[:, cv2.CC_STAT_WIDTH], y0 + stats[:, cv2.CC_STAT_HEIGHT]
     small = (x1 - x0 <= _LARGEST) & (y1 - y0 <= _LARGEST)
     # at the picture's own border there is no neighbour, but what touches it is no opening
-    need = [_AROUND if inner else 1 for inner in (read.x0 > frame.x0, read.y0 > frame.y0)]
-    more = [_AROUND if inner else 1 for inner in (read.x1 < frame.x1, read.y1 < frame.y1)]
+    need = [deep if inner else 1 for inner in (read.x0 > frame.x0, read.y0 > frame.y0)]
+    more = [deep if inner else 1 for inner in (read.x1 < frame.x1, read.y1 < frame.y1)]
     whole = (x0 >= need[0]) & (y0 >= need[1]) & (x1 <= read.width - more[0]) & (y1 <= read.height - more[1])
     chosen = np.flatnonzero(small & whole)
     return [int(i) for i in chosen if i > 0]

@@ -53,7 +53,7 @@ def test_the_planes_are_those_of_the_run_time_code(tmp_path):
         channels=network_channels(rgb, luma_of(background), sigma), sigma=sigma,
     )  # fmt: skip
     refiner = NetworkRefiner(write_graph(tmp_path / "twice.onnx", metadata={"magnify": "2"}), device="cpu")
-    np.testing.assert_allclose(seen[0], refiner._planes(x), atol=2e-3)
+    np.testing.assert_allclose(seen[0], refiner._planes(x, box), atol=2e-3)
 
 
 def test_losses_are_of_alpha_at_its_own_size():

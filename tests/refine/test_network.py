@@ -63,7 +63,7 @@ def test_a_graph_says_how_large_it_wants_its_tiles_shown(refiner, twice):
 def test_a_magnified_tile_has_the_channels_of_its_magnified_colours(ring, twice):
     alpha, picture, coarse = ring
     x = make_input(picture, coarse, whole(alpha), twice.channels, 0.004)
-    planes = twice._planes(x)
+    planes = twice._planes(x, x.tile.read)
     assert planes.shape == (8, 2 * alpha.shape[0], 2 * alpha.shape[1])
     tone = np.full(planes.shape[1:], luma_of(np.float32([[PAPER]]))[0, 0], np.float32)
     wanted = network_channels(planes[:3].transpose(1, 2, 0), tone, 0.004)
@@ -139,6 +139,22 @@ def test_a_pixel_gets_the_same_answer_in_every_tile_that_is_trusted_there(ring, 
     patch = refiner.refine(make_input(picture, coarse, Tile(0, read, read), refiner.channels, 0.004))
     trusted = patch.trust >= 1
     assert np.abs(patch.alpha - all_of_it[read.slices])[trusted].max(initial=0) <= 1 / 255
+
+
+def test_only_what_lies_about_the_band_is_looked_at_and_the_answer_is_the_same(ring, either, monkeypatch):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha), either.channels, 0.004)
+    all_of_it = either.refine(x)
+    part = np.zeros_like(x.band)
+    part[100:140, 20:110] = x.band[100:140, 20:110]
+    shapes, run = [], either._graph.run
+    monkeypatch.setattr(either._graph, "run", lambda planes, at: shapes.append(planes.shape[1:]) or run(planes, at))
+    patch = either.refine(replace(x, band=part))
+    assert part.sum() > 500
+    assert np.abs(patch.alpha - all_of_it.alpha)[part].max() <= 1 / 255
+    np.testing.assert_array_equal(patch.alpha[~part], (x.prob >= 0.5)[~part])
+    most = [either.magnify * (side + 2 * either.halo) for side in (40, 90)]
+    assert all(seen <= limit for seen, limit in zip(shapes[0], most, strict=True))
 
 
 def test_the_networks_grid_lies_over_the_picture_and_not_over_the_window(tmp_path):

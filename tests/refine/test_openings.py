@@ -188,6 +188,6 @@ def test_every_tile_that_sees_an_opening_whole_closes_it_alike(close):
     answer = close(found, tile_input(picture, exact))
     assert answer.min() == pytest.approx(0.3)
     assert answer[85, 75] == 1
-    for read in (Box(20, 30, 160, 160), Box(0, 0, 120, 130)):
+    for read in (Box(20, 30, 160, 160), Box(0, 0, 120, 130), Box(59, 40, 160, 160), Box(0, 0, 92, 102)):
         part = tile_input(picture, exact, Tile(0, read, read & Box.frame(160, 160)))
         np.testing.assert_array_equal(close(found[read.slices], part), answer[read.slices])
