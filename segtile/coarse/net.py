@@ -28,7 +28,7 @@ LEAST = 1e-4  # probabilities are held this far from 0 and 1
 WAYS = tuple((bool(n & 4), bool(n & 2), bool(n & 1)) for n in range(8))
 
 #: How many of them the two looks take, by validation; the one from afar costs a seventh of the other.
-FAR_WAYS, NEAR_WAYS = 8, 4
+FAR_WAYS, NEAR_WAYS = 8, 2
 
 
 class Asked(Protocol):
