@@ -49,7 +49,7 @@ def _ways(graph: AlphaGraph, pixels: Float) -> Iterator[tuple[str, Float]]:
     mean = sigmoid(np.asarray((log_odds(one) + log_odds(whole[NEAR])) / 2, np.float32))
     yield f"{FAR} and {NEAR} px, mean", np.asarray(mean, np.float32)
     yield f"{FAR} px where it is sure, else {NEAR} px", both_looks(whole[FAR], whole[NEAR])
-    for far, near in sorted({(2, 1), (2, 2), (4, 4), (FAR_WAYS, 2), (FAR_WAYS, NEAR_WAYS)}):
+    for far, near in sorted({(2, 1), (2, 2), (4, 4), (FAR_WAYS, NEAR_WAYS), (FAR_WAYS, 4)}):
         looks = _look(graph, pixels, FAR, far), _look(graph, pixels, NEAR, near)
         yield f"likewise, {far} and {near} ways round", both_looks(*looks)
 
