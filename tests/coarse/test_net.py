@@ -43,7 +43,7 @@ def test_it_finds_the_ring_and_passes_the_background_on(ring_scene, weights):
 
 
 def test_a_second_look_from_closer_by_gives_a_finer_map_of_the_same(ring_scene, weights, tmp_path, monkeypatch):
-    # this graph's cells lie to one side of their pixels, which only looks that are turned upside down too make up for
+    # the bound below was set at four ways round, which make 0.599 of one look's error here; two make 0.605
     monkeypatch.setattr("segtile.coarse.net.NEAR_WAYS", 4)
     picture, alpha = ring_scene
     preview, frame = open_raster(picture).preview(2048), Box.frame(900, 700)
