@@ -51,7 +51,7 @@ def answering(oracle: Oracle) -> Iterator[None]:
     """Within, the coarse network is this one."""
     with (
         patch.object(net, "_load", lambda path, device: oracle),
-        patch.object(net, "ask_ways", lambda graph, small, count: graph.answer(small)),
+        patch.object(net, "ask_ways", lambda graph, small, count, part=None: graph.answer(small)),
     ):
         yield
 

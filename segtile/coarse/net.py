@@ -24,6 +24,10 @@ UNLIKE = 0.25
 NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
 LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
+#: The look from near is spared where the one from afar is as sure as this of the neighbourhood; (px) what lies within
+#: CONTEXT of the rest is looked at with it; the network's own grid is GRID px.
+SURE, CONTEXT, GRID = 0.98, 96, 32
+
 #: How a picture is turned to be asked about again: rows and columns exchanged, then upside down, mirrored.
 WAYS = tuple((bool(n & 4), bool(n & 2), bool(n & 1)) for n in range(8))
 
@@ -79,7 +83,7 @@ def look(graph: Asked, preview: FloatArray, frame: Box, far: int, near: int, nam
     prob, seen = ask_ways(graph, small, FAR_WAYS)
     nearer = _smaller(preview, preview_size(width, height, near)) if near else small
     if nearer.shape[0] > small.shape[0]:
-        close, seen = ask_ways(graph, nearer, NEAR_WAYS)
+        close, seen = ask_ways(graph, nearer, NEAR_WAYS, part_to_see(prob, nearer.shape[:2]))
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
@@ -100,11 +104,38 @@ def both_looks(far: FloatArray, close: FloatArray) -> FloatArray:
         (H, W) float32 in [0, 1].
     """
     size = close.shape[1], close.shape[0]
-    around = cv2.resize(cv2.GaussianBlur(far, (0, 0), NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
-    sure = np.abs(2.0 * around - 1.0)
+    sure = _surety(far, size)
     enlarged = cv2.resize(far, size, interpolation=cv2.INTER_LINEAR)
     odds = sure * log_odds(enlarged) + (1.0 - sure) * log_odds(close)
     return np.asarray(sigmoid(odds), np.float32)
+
+
+def _surety(far: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """How sure a look from afar is of the neighbourhood, 0..1, in another size (width, height)."""
+    around = cv2.resize(cv2.GaussianBlur(far, (0, 0), NEIGHBOURHOOD), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.abs(2.0 * around - 1.0), np.float32)
+
+
+def part_to_see(far: FloatArray, shape: tuple[int, int]) -> Box:
+    """What a closer look has to see of a picture: its answer hardly counts where the one from afar is sure.
+
+    Args:
+        far: (h, w) float32, probabilities from afar.
+        shape: (height, width) of the picture for the closer look, px.
+
+    Returns:
+        A part whose distances to all four borders are whole multiples of GRID, so that the network's grid lies as over
+        the whole, whichever way round; empty where all is sure.
+    """
+    height, width = shape
+    frame = Box.frame(width, height)
+    some = np.argwhere(_surety(far, (width, height)) < SURE)
+    if not len(some):
+        return Box(0, 0, 0, 0)
+    (top, left), (bottom, right) = some.min(axis=0), some.max(axis=0) + 1
+    part = Box(int(left), int(top), int(right), int(bottom)).expand(CONTEXT, frame)
+    x0, y0 = part.x0 // GRID * GRID, part.y0 // GRID * GRID
+    return Box(x0, y0, width - (width - part.x1) // GRID * GRID, height - (height - part.y1) // GRID * GRID)
 
 
 def log_odds(prob: FloatArray, least: float = LEAST) -> FloatArray:
@@ -120,22 +151,25 @@ def _answer(graph: Asked, small: FloatArray, seen: Seen | None) -> FloatArray:
     return graph.run(np.ascontiguousarray(planes))
 
 
-def ask_ways(graph: Asked, small: FloatArray, count: int) -> tuple[FloatArray, Seen | None]:
+def ask_ways(graph: Asked, small: FloatArray, count: int, part: Box | None = None) -> tuple[FloatArray, Seen | None]:
     """The network's answer for a picture and for its mirror images: the mean of their log odds errs less than each.
 
     Args:
         graph: the coarse network.
         small: (h, w, 3) float32 sRGB-encoded in [0, 1], of a size that the network knows.
         count: 1, the picture; 2, mirrored too; 4, upside down too; 8, each of these with rows and columns exchanged.
+        part: what is looked at, if not the whole picture.
 
     Returns:
-        The probability (h, w), and the background that was found.
+        The probability (h, w), 0.5 beside the part; and the background that was found, in the whole picture.
     """
     seen = see_background(small)
     total = np.zeros(small.shape[:2], np.float32)
-    for way in WAYS[:count]:
-        told = None if seen is None else replace(seen, tone=turned(seen.tone, way))
-        total += turned(log_odds(_answer(graph, turned(small, way), told)), way, back=True)
+    at = (slice(None), slice(None)) if part is None else part.slices
+    shown, told = small[at], None if seen is None else replace(seen, tone=seen.tone[at])
+    for way in WAYS[: count if shown.size else 0]:
+        there = None if told is None else replace(told, tone=turned(told.tone, way))
+        total[at] += turned(log_odds(_answer(graph, turned(shown, way), there)), way, back=True)
     return np.asarray(sigmoid(total / np.float32(count)), np.float32), seen
 
 

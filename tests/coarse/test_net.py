@@ -3,14 +3,15 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from net_graphs import write_graph
 
 import segtile
+from segtile.backends.alpha_graph import AlphaGraph
 from segtile.coarse import look
 from segtile.coarse.ground import see_background
-from segtile.coarse.net import WAYS, ask_ways, both_looks, turned
+from segtile.coarse.net import CONTEXT, GRID, WAYS, ask_ways, both_looks, part_to_see, turned
 from segtile.errors import ModelError
 from segtile.raster import open_raster
 from segtile.recipe import build_recipe
@@ -66,6 +67,54 @@ def test_the_look_from_afar_counts_where_it_is_sure_and_the_close_one_elsewhere(
     assert found[:, 120:].min() > 0.999
     same = cv2.resize(close, (80, 60), interpolation=cv2.INTER_AREA)
     assert np.abs(both_looks(same, cv2.resize(same, (160, 120))) - cv2.resize(same, (160, 120))).max() < 1e-3
+
+
+@settings(deadline=None)
+@given(
+    shape=st.tuples(st.integers(60, 700), st.integers(60, 700)),
+    spot=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.02, 0.3)),
+)
+def test_the_close_look_sees_all_that_is_open_on_the_networks_own_grid(shape, spot):
+    height, width = shape
+    far = np.zeros((48, 64), np.float32)
+    x, y = round(63 * spot[0]), round(47 * spot[1])
+    cv2.circle(far, (x, y), max(2, round(48 * spot[2])), 1.0, -1)
+    part = part_to_see(far, shape)
+    assert Box.frame(width, height).contains(part)
+    for before in (part.x0, part.y0, width - part.x1, height - part.y1):
+        assert before % GRID == 0
+    # what a close look says beside the part changes nothing that could be seen in a file of 8 bits
+    close = np.full(shape, 0.5, np.float32)
+    other = np.random.default_rng(0).choice([0.05, 0.95], shape).astype(np.float32)
+    other[part.slices] = 0.5
+    assert np.abs(both_looks(far, close) - both_looks(far, other)).max() < 1 / 255
+    open_there = np.abs(2 * cv2.resize(far, (width, height)) - 1) < 0.5
+    ys, xs = np.nonzero(open_there)
+    if len(ys):
+        room = min(ys.min() - part.y0, xs.min() - part.x0, part.y1 - 1 - ys.max(), part.x1 - 1 - xs.max())
+        cut_off = part.y0 == 0 or part.x0 == 0 or part.x1 == width or part.y1 == height
+        assert room >= (0 if cut_off else CONTEXT)
+
+
+def test_a_picture_that_is_sure_throughout_needs_no_close_look():
+    assert part_to_see(np.ones((40, 60), np.float32), (400, 600)).empty
+    graph = _Leaning()
+    picture = np.random.default_rng(0).random((64, 96, 3)).astype(np.float32)
+    found, _ = ask_ways(graph, picture, 2, Box(0, 0, 0, 0))
+    assert not graph.asked
+    assert (found == 0.5).all()
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_a_part_is_answered_as_in_the_whole(weights, ring_scene, count):
+    """The graph's own grid of 8 px lies as over the whole, whichever way round."""
+    preview = open_raster(ring_scene[0]).preview(2048)[:640, :896]
+    graph = AlphaGraph(weights[0], refines=False)
+    part = Box(64, 32, 512, 480)
+    whole, some = ask_ways(graph, preview, count)[0], ask_ways(graph, preview, count, part)[0]
+    np.testing.assert_allclose(some[part.slices], whole[part.slices], atol=1e-5)
+    some[part.slices] = 0.5
+    assert (some == 0.5).all()
 
 
 def test_where_no_background_is_found_the_network_is_told_nothing(weights):
