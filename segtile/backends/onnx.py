@@ -70,6 +70,8 @@ class OnnxGraph:
         # The arena keeps the largest run's memory for good and grows on the next one; tiles need a flat footprint.
         options.enable_cpu_mem_arena = False
         options.intra_op_num_threads = threads
+        # Threads that wait by spinning take the cores from whoever prepares the next tile or cuts the next picture.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(path), options, providers=providers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,13 +93,16 @@ def look_as_rembg(raster: Raster, size: tuple[int, int], name: str, device: str 
 
 
 def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
-    found, plain = studio_pass(preview, frame)
     cards = _installed() if available_providers() else []
+    own = next((card for card in cards if card.id == OWN), None)
+    with ThreadPoolExecutor(1) as pool:
+        # The best network is heard whatever the background is like, so it looks while the studio pass does.
+        first = pool.submit(_by_card, preview, frame, own, device) if own is not None and own is cards[0] else None
+        found, plain = studio_pass(preview, frame)
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
     if plain >= PLAIN_ENOUGH:
-        own = [card for card in cards if card.id == OWN]
-        if own:
-            return _both(preview, frame, found, own[0], device)
+        if own is not None:
+            return _both(preview, first.result() if first else _by_card(preview, frame, own, device), found)
         note = f"The network {OWN} cannot be run here (pip install segtile[cpu]): the studio pass looked alone."
         return replace(found, notes=(*found.notes, note))
     if not cards:
@@ -108,17 +112,16 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
-    chosen = _by_card(preview, frame, cards[0], device)
+    chosen = first.result() if first else _by_card(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
 
 
-def _both(preview: FloatArray, frame: Box, studio: CoarseMap, card: ModelCard, device: str) -> CoarseMap:
+def _both(preview: FloatArray, seen: CoarseMap, studio: CoarseMap) -> CoarseMap:
     """What our network and the studio pass see together, or one of them where the other is no help."""
-    seen = _by_card(preview, frame, card, device)
     if not seen.labels.any():
         return studio
     if not studio.labels.any():
-        note = f"The studio pass found nothing on this background, the network {card.id} did: check the result."
+        note = f"The studio pass found nothing on this background, the network {OWN} did: check the result."
         return replace(seen, notes=(note, *seen.notes))
     common = agreement(seen, studio)
     if common >= AGREE and seen.scale > COARSEST:
@@ -126,7 +129,7 @@ def _both(preview: FloatArray, frame: Box, studio: CoarseMap, card: ModelCard, d
     if common >= AGREE:
         return replace(together(seen, studio, preview), notes=_unique((*studio.notes, *seen.notes)))
     note = (
-        f"The network {card.id} and the studio pass agree on {100 * common:.0f} % of what either found; the network's "
+        f"The network {OWN} and the studio pass agree on {100 * common:.0f} % of what either found; the network's "
         "answer was taken: check the result, or try --coarse studio."
     )
     return replace(seen, notes=(note, *seen.notes))
