@@ -15,7 +15,7 @@ from models.training.cutout import shoot as shooting
 from models.training.cutout.compose import compose, compose_still
 from models.training.cutout.config import Data
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.shoot import shoot
+from models.training.cutout.shoot import DENSE, shoot, side_of
 
 HEIGHT, WIDTH = 180, 240
 WHITE, LIGHT = 0.9, 0.25  # the paper's encoded value, and the share of the light that the shadow lets through
@@ -109,6 +109,33 @@ def test_a_disc_stays_round_and_its_edge_exact_when_the_picture_is_smaller(shelf
             assert float(alpha.sum()) == pytest.approx(np.pi * across[0] ** 2 / 4, rel=0.02)
             whole += 1
     assert whole >= 5
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_close_pictures_are_denser_than_the_render(shelf, seed):
+    """A disc whose whole edge is in the frame is as much smaller as a px of the picture covers of the render."""
+    still, edge = shelf.stills[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shooting, "DENSE_SHARE", 1.0)
+        patch.setattr(shooting, "OWN_COLOURS", 1.0)
+        alpha = shoot(np.random.default_rng(seed), still, edge, 64, True, 0.0).alpha
+    across = max(alpha.sum(axis=0).max(), alpha.sum(axis=1).max())
+    assert across <= 80 * DENSE[1] + 0.5
+    if alpha[0].max() + alpha[-1].max() + alpha[:, 0].max() + alpha[:, -1].max() == 0:
+        assert across >= 80 * DENSE[0] - 0.5
+
+
+def test_whole_pictures_are_as_large_as_rendered_or_smaller_but_not_too_small(shelf, monkeypatch):
+    still, _ = shelf.stills[0]
+    rng = np.random.default_rng(3)
+    sides = [side_of(rng, still, 70) for _ in range(200)]
+    assert min(sides) == 70  # smaller ones were drawn and held back
+    assert max(sides) == HEIGHT
+    assert 0.6 < np.mean([side < HEIGHT for side in sides]) < 0.9
+    assert side_of(rng, still, 10_000) == HEIGHT  # never larger than it was rendered
+    monkeypatch.setattr(shooting, "DENSE_SHARE", 0.0)
+    assert {side_of(rng, still, 70) for _ in range(20)} == {HEIGHT}
 
 
 def test_a_faint_object_differs_from_its_paper_by_the_contrast_that_was_wanted(shelf, as_rendered):

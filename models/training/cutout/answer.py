@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.cutout.bank import Crop, as_bytes, write
-from models.training.cutout.compose import Scene, compose, compose_still
+from models.training.cutout.compose import SMALLEST, Scene, compose, compose_still
 from models.training.cutout.config import FAR, NEAR, Data
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
@@ -26,7 +26,7 @@ log = logging.getLogger("segtile")
 
 SIDES = (768, 1024, 1280)  # px of the composed pictures
 LEAST, MOST = 1.0, 4.0  # px of a picture per cell of the closer look; beyond, another pass of the refiner lies between
-CROP = 288  # px
+CROP = SMALLEST  # px
 CROPS = 10  # of a picture
 _SMALLEST = 192  # px; the look from afar is as much smaller than the closer one as in a cut-out, but not below this
 
@@ -68,7 +68,7 @@ def composed(rng: Rng, shelf: Shelf, data: Data) -> tuple[Scene, NDArray[np.uint
         scene = compose(rng, shelf, replace(data, stills=0.0), int(rng.choice(SIDES)), close=False)
     side = len(scene.alpha)
     pixels = np.round(scene.pixels * 255).astype(np.uint8)
-    near = round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST)))))
+    near = max(min(side, 2 * _SMALLEST), round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST))))))
     preview = np.asarray(pixels / np.float32(255), np.float32)
     if near < side:
         preview = cv2.resize(preview, (near, near), interpolation=cv2.INTER_AREA)

@@ -18,11 +18,14 @@ from models.training.cutout.photograph import blur, develop, light
 from models.training.cutout.rims import lose_rims
 from models.training.cutout.shapes import Float, Rng, blurred
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.shoot import Shot, shoot
+from models.training.cutout.shoot import Shot, shoot, side_of
 from segtile.solar import luma_of
 
 #: Paper at least this light, encoded, is what highlights are lost on.
 _LIGHT = 0.5
+
+#: (px) The smallest picture of a whole scene.
+SMALLEST = 288
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +51,10 @@ def compose(rng: Rng, shelf: Shelf, data: Data, side: int, close: bool) -> Scene
 
 
 def compose_still(rng: Rng, shelf: Shelf, data: Data, side: int | None, close: bool) -> Scene:
-    """A picture of a rendered scene on its own paper, `side` px or as large as it was rendered; the shelf has some."""
+    """A picture of a rendered scene on its own paper, `side` px or as `side_of` has it; the shelf has some."""
     still, edge = shelf.stills[int(rng.integers(len(shelf.stills)))]
     wanted = _contrast(rng) if rng.random() < data.faint else 0.0
-    return _photographed(rng, shoot(rng, still, edge, side or min(still.alpha.shape), close, wanted), wanted)
+    return _photographed(rng, shoot(rng, still, edge, side or side_of(rng, still, SMALLEST), close, wanted), wanted)
 
 
 def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:

@@ -19,8 +19,12 @@ from models.training.cutout.layers import Layer, recolour, to_contrast
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.stills import Still
 
-LARGEST = 1.35  # px of the picture per rendered one: more would show how soft the render is
-OWN_PAPER, OWN_COLOURS, FULL_DEPTH = 0.65, 0.85, 0.6  # shares of the pictures
+# px of the picture per rendered one, largest: more would show how soft the render is. Of most pictures DENSE, smallest
+# and largest: what a render draws over several px, as the paper's mirror image at the rim of a metal, a photograph of a
+# whole piece has in one or two.
+LARGEST = 1.35
+DENSE, DENSE_SHARE = (0.33, 0.85), 0.75
+OWN_PAPER, OWN_COLOURS, FULL_DEPTH = 0.8, 0.9, 0.7  # shares of the pictures
 
 
 @dataclass(eq=False)
@@ -48,7 +52,8 @@ def shoot(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: boo
         close: a part of the scene, near the size that it was rendered at, rather than most of it.
         wanted: contrast that object and paper are brought to; 0 leaves them as they are.
     """
-    colour, alpha, shade = _cut(rng, still, edge, side, close)
+    dense = DENSE if close and rng.random() < DENSE_SHARE else (1 / 2.2, LARGEST)
+    colour, alpha, shade = _cut(rng, still, edge, side, close, dense)
     clean, tone = _paper(rng, still, side, wanted > 0)
     depth = 1.0 if rng.random() < FULL_DEPTH else float(rng.uniform(0.3, 1.3))
     if wanted:
@@ -65,17 +70,28 @@ def _resized(plane: Float, side: int) -> Float:
     return np.clip(cv2.resize(plane, (side, side), interpolation=way), 0, 1)
 
 
-def _cut(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool) -> tuple[Float, Float, Float]:
+def side_of(rng: Rng, still: Still, least: int) -> int:
+    """How large a picture of a whole scene is, px: as it was rendered or smaller, but not below `least`."""
+    most = min(still.alpha.shape)
+    side = most if rng.random() > DENSE_SHARE else most * float(np.exp(rng.uniform(*np.log(DENSE))))
+    return max(round(side), min(least, most))
+
+
+def _cut(
+    rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool, dense: tuple[float, float]
+) -> tuple[Float, Float, Float]:
     """A square of the scene about a point of its edge or their mean, some turned by quarters, half of all mirrored.
+
+    Close by, `dense` are the least and the most px of the picture per rendered one.
 
     Returns:
         Colour (side, side, 3) not premultiplied, alpha and shade (side, side), float32 0..1.
     """
     height, width = still.alpha.shape
     most = min(height, width)
-    least = max(32, min(most, round(side / LARGEST)))
+    least = max(32, min(most, round(side / (dense[1] if close else LARGEST))))
     if close:
-        size = round(float(np.exp(rng.uniform(np.log(least), np.log(min(most, 2.2 * side) + 1)))))
+        size = round(float(np.exp(rng.uniform(np.log(least), np.log(max(least, min(most, side / dense[0])) + 1)))))
     else:
         size = most if rng.random() < 0.6 else int(rng.integers(max(least, round(0.7 * most)), most + 1))
     size = int(np.clip(size, least, most))
