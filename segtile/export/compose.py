@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -17,7 +20,8 @@ _SKIRT = 4  # px of the object's colour under alpha 0, so that scaling down by u
 _PIECE = 384  # px; colours are cleaned by pieces of at most this width
 _OPAQUE = 65535
 _SAMPLES = 12_000_000  # samples of a strip, halo not counted
-_ROWS = 256
+_ROWS = 160
+_AHEAD = 2  # strips in the making while one is written
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,24 @@ class Composer:
         """(h, box.width, bands) from top to bottom; `height` rows each, a bounded number by default."""
         rows = height or max(32, min(_ROWS, _SAMPLES // (self.box.width * self.bands)))
         on_progress(0, self.box.height, "write")
-        for y0 in range(self.box.y0, self.box.y1, rows):
-            y1 = min(y0 + rows, self.box.y1)
-            yield self._strip(Box(self.box.x0, y0, self.box.x1, y1))
-            on_progress(y1 - self.box.y0, self.box.height, "write")
+        coming: deque[tuple[int, Future[Array]]] = deque()
+        starts = iter(range(self.box.y0, self.box.y1, rows))
+        with ThreadPoolExecutor(_AHEAD, thread_name_prefix="segtile") as pool:
+            try:
+                while True:
+                    for y0 in islice(starts, _AHEAD - len(coming)):
+                        y1 = min(y0 + rows, self.box.y1)
+                        coming.append((y1, pool.submit(self._strip, Box(self.box.x0, y0, self.box.x1, y1))))
+                    if not coming:
+                        break
+                    y1, strip = coming.popleft()
+                    done = strip.result()
+                    del strip  # it keeps what it brought
+                    yield done
+                    on_progress(y1 - self.box.y0, self.box.height, "write")
+            finally:
+                for _, strip in coming:
+                    strip.cancel()
 
     def _strip(self, out: Box) -> Array:
         frame = self.raster.info.frame
