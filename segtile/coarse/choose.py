@@ -97,12 +97,13 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
     own = next((card for card in cards if card.id == OWN), None)
     with ThreadPoolExecutor(1) as pool:
         # The best network is heard whatever the background is like, so it looks while the studio pass does.
-        first = pool.submit(_by_card, preview, frame, own, device) if own is not None and own is cards[0] else None
-        found, plain = studio_pass(preview, frame)
+        studio = pool.submit(studio_pass, preview, frame)
+        first = _by_card(preview, frame, own, device) if own is not None and own is cards[0] else None
+    found, plain = studio.result()
     share = f"only {100 * plain:.0f} % of the picture's margin looks like one smooth surface"
     if plain >= PLAIN_ENOUGH:
         if own is not None:
-            return _both(preview, first.result() if first else _by_card(preview, frame, own, device), found)
+            return _both(preview, first or _by_card(preview, frame, own, device), found)
         note = f"The network {OWN} cannot be run here (pip install segtile[cpu]): the studio pass looked alone."
         return replace(found, notes=(*found.notes, note))
     if not cards:
@@ -112,7 +113,7 @@ def _choose(preview: FloatArray, frame: Box, device: str) -> CoarseMap:
         )
         return replace(found, notes=_without_plain_note(found.notes, note))
     note = f"The background is not plain ({share}), so the network {cards[0].id} was used instead of the studio pass."
-    chosen = first.result() if first else _by_card(preview, frame, cards[0], device)
+    chosen = first or _by_card(preview, frame, cards[0], device)
     return replace(chosen, notes=(note, *chosen.notes))
 
 
