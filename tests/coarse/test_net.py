@@ -91,9 +91,11 @@ def test_the_close_look_sees_all_that_is_open_on_the_networks_own_grid(shape, sp
     open_there = np.abs(2 * cv2.resize(far, (width, height)) - 1) < 0.5
     ys, xs = np.nonzero(open_there)
     if len(ys):
-        room = min(ys.min() - part.y0, xs.min() - part.x0, part.y1 - 1 - ys.max(), part.x1 - 1 - xs.max())
-        cut_off = part.y0 == 0 or part.x0 == 0 or part.x1 == width or part.y1 == height
-        assert room >= (0 if cut_off else CONTEXT)
+        # what is open has its context on every side, or all that the picture has there
+        assert ys.min() - part.y0 >= min(CONTEXT, ys.min())
+        assert xs.min() - part.x0 >= min(CONTEXT, xs.min())
+        assert part.y1 - 1 - ys.max() >= min(CONTEXT, height - 1 - ys.max())
+        assert part.x1 - 1 - xs.max() >= min(CONTEXT, width - 1 - xs.max())
 
 
 def test_a_picture_that_is_sure_throughout_needs_no_close_look():

@@ -28,7 +28,8 @@ SIDES = (768, 1024, 1280)  # px of the composed pictures
 LEAST, MOST = 1.0, 4.0  # px of a picture per cell of the closer look; beyond, another pass of the refiner lies between
 CROP = SMALLEST  # px
 CROPS = 10  # of a picture
-_SMALLEST = 192  # px; the look from afar is as much smaller than the closer one as in a cut-out, but not below this
+# px; the look from afar is as much smaller than the closer one as in a cut-out; neither is below these
+_LEAST_FAR, _LEAST_NEAR = 192, 384
 
 
 def fill(folder: Path, graph: Asked, shelf: Shelf, data: Data, seed: int, numbers: Iterable[int]) -> None:
@@ -68,11 +69,12 @@ def composed(rng: Rng, shelf: Shelf, data: Data) -> tuple[Scene, NDArray[np.uint
         scene = compose(rng, shelf, replace(data, stills=0.0), int(rng.choice(SIDES)), close=False)
     side = len(scene.alpha)
     pixels = np.round(scene.pixels * 255).astype(np.uint8)
-    near = max(min(side, 2 * _SMALLEST), round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST))))))
+    near = round(side / float(np.exp(rng.uniform(np.log(LEAST), np.log(MOST)))))
+    near = max(near, min(side, _LEAST_NEAR))
     preview = np.asarray(pixels / np.float32(255), np.float32)
     if near < side:
         preview = cv2.resize(preview, (near, near), interpolation=cv2.INTER_AREA)
-    return scene, pixels, preview, max(_SMALLEST, near * FAR // NEAR)
+    return scene, pixels, preview, max(_LEAST_FAR, near * FAR // NEAR)
 
 
 def _answered(rng: Rng, graph: Asked, shelf: Shelf, data: Data) -> list[Crop]:

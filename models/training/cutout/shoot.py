@@ -49,7 +49,7 @@ def shoot(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: boo
         still: the scene.
         edge: (n, 2) x, y in px of the scene, where the object ends: the picture is taken about one of them.
         side: of the picture, px.
-        close: a part of the scene, near the size that it was rendered at, rather than most of it.
+        close: a part of the scene, mostly denser than it was rendered (`DENSE`), rather than most of it.
         wanted: contrast that object and paper are brought to; 0 leaves them as they are.
     """
     dense = DENSE if close and rng.random() < DENSE_SHARE else (1 / 2.2, LARGEST)
