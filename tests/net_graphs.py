@@ -20,10 +20,11 @@ def write_graph(
     outputs: int = 1,
     side: object = ("h", "w"),
     nan: bool = False,
+    shown: int | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
     """Alpha as the size of the first solar channel, else of the red plane, and a tenth of it as the mean over
-    squares of STRIDE px, so that the place of the graph's own grid shows.
+    squares of STRIDE px, so that the place of the graph's own grid shows. `shown` is another plane to take it from.
 
     `planes`, `outputs`, `side` and `nan` make hostile ones.
     """
@@ -31,8 +32,9 @@ def write_graph(
     helper, kinds = onnx.helper, onnx.TensorProto
     solar = len([c for c in channels.split(",") if c])
     taken = planes if planes is not None else 3 + solar + (kind == "refine")
+    shown = (3 if solar else 0) if shown is None else shown
     values = {
-        "pick": np.eye(taken, dtype=np.float32)[3 if solar else 0].reshape(1, taken, 1, 1),
+        "pick": np.eye(taken, dtype=np.float32)[shown].reshape(1, taken, 1, 1),
         "gain": np.array(np.nan if nan else 1.2, np.float32),
         "most": np.array(0.9, np.float32),
         "rest": np.array(0.1, np.float32),

@@ -22,19 +22,20 @@ import numpy as np
 
 from segtile.backends.onnx import OnnxGraph
 from segtile.errors import ModelError
-from segtile.solar.channels import SOLAR_CHANNELS
+from segtile.solar.channels import NEUTRAL, SOLAR_CHANNELS
 from segtile.solar.curves import CURVES
 from segtile.types import FloatArray
 
 _FIRST = ("red", "green", "blue")
 _KNOWN = (*SOLAR_CHANNELS, *CURVES)
+_UNTOLD = NEUTRAL | dict.fromkeys(("prob", *CURVES), 0.5)  # what a plane holds that tells nothing
 
 
 class AlphaGraph:
     """A graph (1, c, h, w) to (1, 1, h, w), its planes being RGB, `channels`, and for a refiner the coarse probability.
 
-    `channels` are the solar channels among its planes, in order; `neutral`, `multiple_of`, `receptive_px`, `long_side`,
-    `magnify` and `close_side` (0 for none) are as in the table above. Safe to use from several threads, which wait for
+    `channels` are the solar channels among its planes, in order; `multiple_of`, `receptive_px`, `long_side`, `magnify`
+    and `close_side` (0 for none) are as in the table above. Safe to use from several threads, which wait for
     each other: the memory of one run is the memory of all.
     """
 
@@ -58,8 +59,11 @@ class AlphaGraph:
         self.name = path.stem
         if port.shape[2] is not None or port.shape[3] is not None:
             raise ModelError(f"{path} takes pictures of one size only: {port}; any height and width is expected")
-        self.channels = self._channels(port.shape[1], ("prob",) if refines else ())
-        self.neutral = frozenset(self._names("neutral") or ())
+        last = ("prob",) if refines else ()
+        self.channels = self._channels(port.shape[1], last)
+        neutral = self._names("neutral") or ()
+        planes = enumerate((*self.channels, *last), len(_FIRST))
+        self._untold = [(plane, _UNTOLD[name]) for plane, name in planes if name in neutral]
         self.multiple_of = self._number("multiple_of", 32, 1, 256)
         self.receptive_px = self._number("receptive_px", 512, 0, 4096)
         self.long_side = self._number("long_side", 1024, 64, 4096)
@@ -86,6 +90,8 @@ class AlphaGraph:
         left, above = corner[0] % self.multiple_of, corner[1] % self.multiple_of
         right, below = -(left + w) % self.multiple_of, -(above + h) % self.multiple_of
         padded = np.pad(planes, ((0, 0), (above, below), (left, right)), mode="reflect")
+        for plane, nothing in self._untold:
+            padded[plane] = nothing
         with self._lock:
             (found,) = self._graph.run({self._input: padded[None]}, [self._output])
         if found.shape != (1, 1, *padded.shape[1:]):

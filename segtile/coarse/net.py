@@ -39,7 +39,6 @@ class Asked(Protocol):
     """A coarse network that can be asked: an `AlphaGraph`, or one that is being trained."""
 
     channels: tuple[str, ...]
-    neutral: frozenset[str]
 
     def run(self, planes: FloatArray) -> FloatArray:
         """Planes (c, h, w) to the probability of object (h, w), 0..1; float32 both."""
@@ -145,7 +144,7 @@ def log_odds(prob: FloatArray, least: float = LEAST) -> FloatArray:
 
 
 def _answer(graph: Asked, small: FloatArray, seen: Seen | None) -> FloatArray:
-    tone = None if seen is None or graph.neutral else luma_of(seen.tone)
+    tone = None if seen is None else luma_of(seen.tone)
     solar = network_channels(small, tone, 0.0 if seen is None else seen.sigma, graph.channels)
     planes = np.concatenate([small, solar], axis=2).transpose(2, 0, 1)
     return graph.run(np.ascontiguousarray(planes))

@@ -17,7 +17,7 @@ REACH = 88
 #: Windows must start at multiples of this in the frame, or the coarse averages would lie differently.
 ALIGN = 4
 
-_FINE = 2  # px, radius of the box that is applied twice
+_FINE = 2  # px, radius of the box that is applied twice (a tent)
 _COARSE = (2, 6)  # the same, in cells of ALIGN px
 _SHARP, _BROAD = 8, 4  # power of alpha that weighs a pixel as a sample of the object, in the first and second round
 _FALLBACK = 1e-6  # weight of half transparent pixels where nothing clearer is in reach
@@ -88,10 +88,13 @@ def _local(colour: FloatArray, weights: FloatArray, sizes: tuple[int, ...]) -> t
 
 
 def _smooth(array: FloatArray, radius: int) -> FloatArray:
-    """Box average, twice: a tent 4 * radius + 1 wide; zero outside the window."""
-    side = (2 * radius + 1, 2 * radius + 1)
-    once = cv2.boxFilter(array, -1, side, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(cv2.boxFilter(once, -1, side, borderType=cv2.BORDER_CONSTANT), np.float32)
+    """Average by a tent 4 * radius + 1 wide, which is a box twice; zero outside the window.
+
+    Boxes would be summed running along, and what such a sum rounds off depends on where the window begins.
+    """
+    box = np.full(2 * radius + 1, 1 / (2 * radius + 1))
+    tent = np.convolve(box, box).astype(np.float32)
+    return np.asarray(cv2.sepFilter2D(array, -1, tent, tent, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
 def _resize(array: FloatArray, size: tuple[int, int], method: int) -> FloatArray:

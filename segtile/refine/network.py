@@ -18,10 +18,6 @@ from segtile.types import BoolArray, Box, FloatArray, TileInput, TilePatch
 #: A network may look further than this, but what lies there hardly counts: (px) more context costs more than it gives.
 MOST_HALO = 64
 
-#: The coarse probability where none is given.
-_UNKNOWN = 0.5
-
-
 #: (px) The side of a tile as the network sees it, and bytes that it works with for each pixel of that.
 _SEEN, _BYTES = 1024, 480
 
@@ -71,8 +67,7 @@ class NetworkRefiner:
 
     def _planes(self, x: TileInput, part: Box) -> FloatArray:
         at = part.slices
-        # without solar channels the network sees what it sees of a picture without a background
-        solar = None if x.channels is None or not self._graph.neutral.isdisjoint(self.channels) else x.channels[at]
+        solar = None if x.channels is None else x.channels[at]
         rgb, prob = x.rgb[at], x.prob[at]
         if self.magnify > 1:
             rgb = np.clip(_magnified(rgb, self.magnify, cv2.INTER_CUBIC), 0.0, 1.0)
@@ -86,7 +81,7 @@ class NetworkRefiner:
         planes = np.empty((4 + len(self.channels), *prob.shape), np.float32)
         planes[:3] = rgb.transpose(2, 0, 1)
         planes[3:-1] = solar.transpose(2, 0, 1)
-        planes[-1] = _UNKNOWN if "prob" in self._graph.neutral else prob
+        planes[-1] = prob
         return planes
 
 

@@ -187,7 +187,7 @@ def test_all_ways_are_different():
 class _Leaning:
     """Answers what lies to the upper left: no mirror image of a picture is answered alike."""
 
-    channels, neutral = (), frozenset()
+    channels = ()
 
     def __init__(self):
         self.asked = []

@@ -21,18 +21,19 @@ from models.training.common.runs import LOG, read_rows
 from models.training.cutout import train as training
 from models.training.cutout.__main__ import main
 from models.training.cutout.bank import Crop
+from models.training.cutout.coarse_net import Coarse
 from models.training.cutout.config import SETTINGS as SETTINGS_FILE
 from models.training.cutout.config import Data, Settings, Stage, read_settings
 from models.training.cutout.examples import CHANNELS, Examples, held_out
 from models.training.cutout.export import NAMES, Exported, export
 from models.training.cutout.losses import LOSSES, refine_losses
-from models.training.cutout.refine_net import Refiner, alpha_of, by_colour, reach
+from models.training.cutout.refine_net import Refiner, alpha_of, begin, by_colour, reach
 from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.weights import COARSE, blend, keep, take
 from segtile.coarse.ground import see_background
 from segtile.solar import luma_of, network_channels
-from segtile.solar.channels import LEAST_SIGMA, SIGNED_RANGE
+from segtile.solar.channels import LEAST_SIGMA, NEUTRAL, SIGNED_RANGE
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -65,7 +66,7 @@ def shelves(folder):
 def _pair(task, settings, shelf, number):
     """What the network sees of one picture, and the alpha, as arrays."""
     given = default_collate([Examples(task, settings, shelf, 3, number, 1)[0]])
-    return [part[0].numpy() for part in planes(given, task == "refine", settings.stage(task).prob)]
+    return [part[0].numpy() for part in planes(given, task == "refine", settings.stage(task))]
 
 
 @pytest.fixture(scope="module", params=TASKS)
@@ -140,7 +141,7 @@ def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
 
 
 def test_ablations_see_nothing_and_the_graph_says_so(shelves, tmp_path):
-    stage = replace(_STAGE, solar=False, prob=False)
+    stage = replace(_STAGE, solar=(), prob=False)
     blind = replace(SETTINGS, refine=stage)
     seen, _ = _pair("refine", blind, shelves[0], 0)
     np.testing.assert_array_equal(seen[3], 0)
@@ -149,6 +150,35 @@ def test_ablations_see_nothing_and_the_graph_says_so(shelves, tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
     neutral = session.get_modelmeta().custom_metadata_map["neutral"].split(",")
     assert neutral == list(CHANNELS["refine"][1:])
+
+
+def test_a_part_of_the_solar_channels_is_told_and_the_graph_names_the_rest(shelves, tmp_path):
+    """Also: nothing else of a picture depends on what is told of it, so that ablations compare the same pictures."""
+    some = ("signed", "adaptive+1/3")
+    told = replace(SETTINGS, refine=_STAGE, data=replace(SETTINGS.data, unknown=0.0))
+    part = replace(told, refine=replace(_STAGE, solar=some))
+    everything, wanted = zip(*(_pair("refine", told, shelves[0], n) for n in range(6)), strict=True)
+    seen, alpha = zip(*(_pair("refine", part, shelves[0], n) for n in range(6)), strict=True)
+    np.testing.assert_array_equal(alpha, wanted)
+    for plane, name in enumerate(CHANNELS["refine"][1:-1], 3):
+        whole, one = np.stack(everything)[:, plane], np.stack(seen)[:, plane]
+        np.testing.assert_array_equal(one, whole if name in some else NEUTRAL[name])
+        assert (whole != NEUTRAL[name]).any()
+    np.testing.assert_array_equal(np.stack(seen)[:, [0, 1, 2, 7]], np.stack(everything)[:, [0, 1, 2, 7]])
+    export("refine", part, Refiner(), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["neutral"] == "adaptive,adaptive+2/3"
+
+
+def test_an_ablation_begins_with_nothing_of_what_is_known_of_solar_channels():
+    model, known = Refiner(), Coarse(lite=2).state_dict()
+    stem = known["encoder._conv_stem.weight"].fill_(1.0)
+    for solar, there in ((True, 7), (False, 3)):
+        begin(model, known, solar)
+        found = model.trunk.encoder._conv_stem.weight.detach()
+        assert (found[:, :there] == 1).all()
+        assert not found[:, there:].any()
+    assert (stem == 1).all()
 
 
 def test_real_answers_reach_the_refiner_as_its_coarse_probability(shelves):
@@ -165,7 +195,7 @@ def test_real_answers_reach_the_refiner_as_its_coarse_probability(shelves):
         assert np.median([np.median(seen[-1]) for seen, _ in pairs]) == pytest.approx(77 / 255, abs=1e-3)
         assert all((alpha == 1).all() for _, alpha in pairs)
         assert all((np.abs(seen[3]).max() > 0) == known for seen, _ in pairs)
-    untold = replace(told, refine=replace(told.refine, prob=False, solar=False))
+    untold = replace(told, refine=replace(told.refine, prob=False, solar=()))
     seen, _ = _pair("refine", untold, held[1], 0)
     np.testing.assert_array_equal(seen[3], 0)
     np.testing.assert_array_equal(seen[4:], 0.5)

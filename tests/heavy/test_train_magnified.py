@@ -41,9 +41,8 @@ def test_the_planes_are_those_of_the_run_time_code(tmp_path):
     prob = rng.integers(0, 256, (h, w)).astype(np.float32) / 255
     grey = rng.integers(0, 65536, (h, w)).astype(np.float32) / 65535
     background = np.repeat(grey[..., None], 3, axis=2)
-    seen, alpha = planes(
-        default_collate([raw(pixels, prob, prob, luma_of(background), sigma)]), refines=True, magnify=2
-    )
+    given = default_collate([raw(pixels, prob, prob, luma_of(background), sigma)])
+    seen, alpha = planes(given, True, Stage(magnify=2))
     assert alpha.shape == (1, 1, h, w)
     box = Box(0, 0, w, h)
     rgb = (pixels / np.float32(255)).astype(np.float32)

@@ -218,7 +218,7 @@ def test_the_refiner_learns_from_a_coarse_network_that_is_asked(coarse, tmp_path
 def test_planes_without_a_probability_or_a_background_say_nothing():
     side = 8
     one = raw(np.full((side, side, 3), 200, np.uint8), np.ones((side, side), np.float32), None, None, 0.0)
-    seen, alpha = planes(default_collate([one]), refines=True, prob=False)
+    seen, alpha = planes(default_collate([one]), True, Stage(prob=False))
     np.testing.assert_array_equal(seen[0, 3], 0)
     np.testing.assert_array_equal(seen[0, 4:], 0.5)
     assert isinstance(one, Raw)

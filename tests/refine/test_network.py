@@ -14,7 +14,7 @@ from segtile.backends.alpha_graph import AlphaGraph
 from segtile.errors import ModelError
 from segtile.refine import Refiner, get_refiner, make_input
 from segtile.refine.network import MOST_HALO, NetworkRefiner
-from segtile.solar import SOLAR_CHANNELS, luma_of, network_channels
+from segtile.solar import NEUTRAL, SOLAR_CHANNELS, luma_of, network_channels
 from segtile.types import Box, Tile
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -126,6 +126,23 @@ def test_a_graph_that_was_trained_without_a_plane_is_not_shown_it(ring, tmp_path
     blind = NetworkRefiner(write_graph(tmp_path / "blind.onnx", metadata=neutral), device="cpu")
     x = make_input(picture, coarse, whole(alpha), blind.channels, 0.004)
     assert not blind.refine(x).alpha[x.band].any()
+
+
+def test_each_plane_that_a_graph_was_trained_without_tells_nothing_and_the_others_are_as_they_were(tmp_path):
+    planes = np.random.default_rng(4).random((8, 64, 64), np.float32)
+    given = planes.copy()
+    names = ("red", "green", "blue", *SOLAR_CHANNELS, "prob")
+    for shown in ("signed", "adaptive+1/3", "prob"):
+        at = names.index(shown)
+        silenced = planes.copy()
+        silenced[at] = {"prob": 0.5, **NEUTRAL}[shown]
+        seeing = AlphaGraph(write_graph(tmp_path / "seeing.onnx", shown=at), refines=True, device="cpu")
+        for silent in ("signed", "adaptive+1/3", "prob"):
+            file = write_graph(tmp_path / "one.onnx", shown=at, metadata={"neutral": silent})
+            found = AlphaGraph(file, refines=True, device="cpu").run(given)
+            np.testing.assert_array_equal(found, seeing.run(silenced if shown == silent else planes))
+            np.testing.assert_array_equal(given, planes)
+        assert (seeing.run(silenced) != seeing.run(planes)).any()
 
 
 @settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])

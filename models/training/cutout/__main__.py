@@ -35,6 +35,7 @@ from models.training.cutout.train import CHECKPOINT, Run, restore, settle, start
 from models.training.cutout.weights import blend, keep
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.coarse.net import Asked
+from segtile.solar import SOLAR_CHANNELS
 
 GRAPH = Path(__file__).parents[2] / "weights" / "net-coarse.onnx"
 HELP = {
@@ -45,6 +46,7 @@ HELP = {
     "answer": "ask a coarse network about pictures for the refiner to learn from, and an eighth more to validate on",
     "looks": "compare ways of looking at held-out pictures with a coarse network",
 }
+UNTOLD = ("solar", *SOLAR_CHANNELS, "prob")  # solar: all of its channels
 PANELS = (("loss", "entropy", "slope", "edge"), ("iou", "biou2", "before_biou2"), ("mae", "mse"))
 
 
@@ -69,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--config", type=Path, default=SETTINGS, help=f"TOML (default {SETTINGS.name})")
         one.add_argument("--seed", type=int, help="in place of the settings'")
         one.add_argument("--lite", type=int, choices=ENCODERS, help="encoder, likewise: the shipped refiner's is 0")
-        one.add_argument("--without", nargs="+", default=[], choices=("solar", "prob"), help="for ablations: untold")
+        one.add_argument("--without", nargs="+", default=[], choices=UNTOLD, help="for ablations: untold")
     for name in ("train", "evaluate", "answer", "looks"):
         verb[name].add_argument("--data", type=Path, nargs="+", required=True, help="folders of sprites and scenes")
     for name in ("train", "evaluate"):
@@ -107,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(given: argparse.Namespace) -> Settings:
     settings = read_settings(given.config)
-    stage = replace(settings.stage(given.task), **dict.fromkeys(given.without, False))
+    stage = settings.stage(given.task)
+    solar = () if "solar" in given.without else tuple(name for name in stage.solar if name not in given.without)
+    stage = replace(stage, solar=solar, prob=stage.prob and "prob" not in given.without)
     stage = stage if given.lite is None else replace(stage, lite=given.lite)
     seed = settings.seed if given.seed is None else given.seed
     return replace(settings, seed=seed, **{given.task: stage})  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from models.training.cutout.answer import CROPS, composed
 from models.training.cutout.bank import as_bytes
 from models.training.cutout.config import STRIDE, Settings
 from models.training.cutout.examples import alone, example
-from models.training.cutout.seen import Raw, bits_of, solar, tone_of
+from models.training.cutout.seen import Raw, bits_of, solar, tone_of, with_told
 from models.training.cutout.shapes import Float, Rng
 from models.training.cutout.shelf import Shelf
 from segtile.coarse.ground import see_background
@@ -123,9 +123,9 @@ class Asker:
         """The mean log odds of a view and of its mirror images, (1, 1, h, w); a square one."""
         pixels = self._there(view.pixels).permute(2, 0, 1)[None].float()
         tone = tone_of(self._there(view.tone))[None, None]
-        told = torch.full((1, 1, 1, 1), bool(view.told) and self._settings.coarse.solar, device=self._device)
+        told = torch.full((1, 1, 1, 1), bool(view.told), device=self._device)
         sigma = torch.full((1, 1, 1, 1), float(view.sigma), device=self._device)
-        seen = torch.cat([pixels, solar(pixels, tone, sigma, told)], 1)
+        seen = with_told(torch.cat([pixels, solar(pixels, tone, sigma, told)], 1), self._settings.coarse.solar)
         ways = torch.cat([_turned(seen, way) for way in WAYS[:count]])
         side = seen.shape[2]
         ways = functional.pad(ways, (0, -side % STRIDE, 0, -side % STRIDE), mode="reflect")
@@ -151,7 +151,7 @@ class Asker:
         for x, y in self._corners(exact, prob):
             at = slice(y, y + crop), slice(x, x + crop)
             out.append((pixels[at], alpha[at], said[at], tone[at]))
-        told = np.full(len(out), bool(given.near.told) and self._settings.refine.solar)
+        told = np.full(len(out), bool(given.near.told))
         told &= self._rng.random(len(out)) >= self._untold
         sigma = float(given.sigma) * np.exp(self._rng.normal(0, 0.2, len(out)))
         parts = [torch.stack(part) for part in zip(*out, strict=True)]

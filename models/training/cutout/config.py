@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.training.common.settings import fill
+from segtile.solar import SOLAR_CHANNELS
 
 SETTINGS = Path(__file__).with_name("cutout.toml")
 TASKS = ("coarse", "refine")
@@ -53,12 +54,13 @@ class Stage:
     whose coarse probability says nothing: with few of them it learns to copy that plane long before it learns to
     look at the picture. `answers` is the share of its crops that come with the coarse network's real answer, once
     there are any (`models.training.cutout.bank`), `good` the share of the others whose coarse probability has no
-    fault but to be coarse. `solar` and `prob` switch the solar channels and the coarse probability off for
-    ablations: the network sees what it would see where neither is known. Up to the share `rough_until` of the run
-    it computes in bfloat16, which is faster; the rest is in full precision, as alpha has 256 levels. `lite`
-    is the number of the EfficientNet-Lite that the network is built around. `magnify` is how many times as large as it
-    is the refiner sees the picture, whose sides are `sides` before that. `views` is how often each picture is
-    learnt from, on average (`models.training.cutout.pool`).
+    fault but to be coarse. `solar` are the solar channels that it is told of, `prob` whether it is told the coarse
+    probability: of the rest it sees, for ablations, what it would see where nothing is known. With `knows_solar` the
+    refiner begins with what the coarse network has learnt of these channels, else with nothing of them. Up to the
+    share `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full precision, as alpha
+    has 256 levels. `lite` is the number of the EfficientNet-Lite that the network is built around. `magnify` is how
+    many times as large as it is the refiner sees the picture, whose sides are `sides` before that. `views` is how
+    often each picture is learnt from, on average (`models.training.cutout.pool`).
     """
 
     sides: tuple[int, ...] = (256,)
@@ -75,8 +77,9 @@ class Stage:
     answers: float = 0.0
     good: float = 0.0
     rough_until: float = 0.0
-    solar: bool = True
+    solar: tuple[str, ...] = SOLAR_CHANNELS
     prob: bool = True
+    knows_solar: bool = True
     pretrained: bool = True
     lite: int = 2
     views: int = 1
@@ -114,6 +117,8 @@ def read_settings(path: Path) -> Settings:
             raise ValueError(f"{task}: there is no EfficientNet-Lite{settings.stage(task).lite} here, but {ENCODERS}")
         if not 1 <= settings.stage(task).magnify <= (MAGNIFIED if task == "refine" else 1):
             raise ValueError(f"{task}: magnify = {settings.stage(task).magnify}; the refiner takes 1 to {MAGNIFIED}")
+        if unknown := sorted(set(settings.stage(task).solar) - set(SOLAR_CHANNELS)):
+            raise ValueError(f"{task}: no solar channel {unknown[0]!r}: there are {', '.join(SOLAR_CHANNELS)}")
         for side in settings.stage(task).sides:
             if side * settings.stage(task).magnify % STRIDE or side < 64:
                 raise ValueError(f"{task}: a side of {side} px, magnified, is no multiple of {STRIDE} from 64 on")

@@ -37,8 +37,8 @@ def example(task: str, settings: Settings, shelf: Shelf, seed: int, number: int)
     data = settings.data if shelf.pieces or shelf.scenes else replace(settings.data, shapes=1.0)
     close = task == "refine" or (stage.close > 0 and rng.random() < stage.close)
     scene = compose(rng, shelf, data, side, close)
-    tone, sigma = _ground(rng, settings.data, stage, scene, whole=not close)
-    prob = _believed(rng, stage, scene) if task == "refine" and stage.prob else None
+    tone, sigma = _ground(rng, settings.data, scene, whole=not close)
+    prob = _believed(rng, stage, scene) if task == "refine" else None
     return raw(np.round(scene.pixels * 255).astype(np.uint8), scene.alpha, prob, tone, sigma)
 
 
@@ -52,7 +52,7 @@ def _believed(rng: Rng, stage: Stage, scene: Scene) -> Float:
 def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> Raw:
     """As `example`, of a crop with the coarse network's own answer and the background that was really found."""
     one = part(rng, crop, side)
-    known = settings.refine.solar and one.tone is not None and rng.random() >= settings.data.unknown
+    known = one.tone is not None and rng.random() >= settings.data.unknown
     tone = (one.tone / np.float32(65535)).astype(np.float32) if known and one.tone is not None else None
     sigma = one.sigma * float(np.exp(rng.normal(0, 0.2)))
     alpha, prob = ((plane / np.float32(255)).astype(np.float32) for plane in (one.alpha, one.prob))
@@ -61,12 +61,12 @@ def _answered(rng: Rng, settings: Settings, crop: Crop, side: int) -> Raw:
     return raw(one.pixels, alpha, prob, tone, sigma)
 
 
-def _ground(rng: Rng, data: Data, stage: Stage, scene: Scene, whole: bool) -> tuple[Float | None, float]:
+def _ground(rng: Rng, data: Data, scene: Scene, whole: bool) -> tuple[Float | None, float]:
     """The background's tone, or None where the network is told of none, and its noise."""
-    if whole and stage.solar and data.found > 0 and rng.random() < data.found:
+    if whole and data.found > 0 and rng.random() < data.found:
         seen = see_background(scene.pixels)
         return (None, 0.0) if seen is None else (luma_of(seen.tone), seen.sigma)
-    known = stage.solar and scene.tone is not None and rng.random() >= data.unknown
+    known = scene.tone is not None and rng.random() >= data.unknown
     tone = _as_seen(rng, scene) if known else None
     return tone, scene.sigma * float(np.exp(rng.normal(0, 0.2)))
 
@@ -117,7 +117,7 @@ def held_out(task: str, settings: Settings, shelf: Shelf) -> list[Pair]:
     one = replace(settings, **{task: replace(stage, sides=(side,), batch=1, blind=HELD_OUT_BLIND, close=0.0)})
     examples = Examples(task, one, shelf, settings.seed + 1, 0, settings.data.validation)
     loader: DataLoader[Raw] = DataLoader(examples, batch_size=stage.batch)
-    return [planes(given, task == "refine", stage.prob, stage.magnify) for given in loader]
+    return [planes(given, task == "refine", stage) for given in loader]
 
 
 def alone(_: int) -> None:

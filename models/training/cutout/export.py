@@ -60,7 +60,8 @@ def export(task: str, settings: Settings, model: nn.Module, file: Path, half: bo
     }
     entries |= {"receptive_px": str(refine_net.reach(stage.lite))} if task == "refine" else _SIDES
     entries |= {"magnify": str(stage.magnify)} if stage.magnify > 1 else {}
-    if neutral := (() if stage.solar else SOLAR_CHANNELS) + (() if stage.prob or task == "coarse" else ("prob",)):
+    told = (*planes[:3], *stage.solar, *(("prob",) if stage.prob else ()))
+    if neutral := [plane for plane in planes if plane not in told]:
         entries["neutral"] = ",".join(neutral)
     write_graph(graph, entries, file)
 

@@ -84,11 +84,10 @@ def pairs(
         asker: a coarse network to ask for the refiner, as it goes.
     """
     stage = settings.stage(task)
-    given = (task == "refine", stage.prob, stage.magnify)
     pinned = device.type == "cuda"
     if asker is None and stage.views == 1:
         for batch in batches(task, settings, shelf, settings.seed, done, workers, pinned):
-            yield planes(batch.to(device), *given)
+            yield planes(batch.to(device), task == "refine", stage)
         return
     source = _sources(task, settings, shelf, done, workers, asker, pinned)
     come: Queue[Any] = Queue(2)
@@ -96,14 +95,14 @@ def pairs(
     fetching = Thread(target=_fetch, args=(source, come, over))
     fetching.start()
     try:
-        yield from _drawn(come, stage, np.random.default_rng([settings.seed, done, 5]), device, asker, given)
+        yield from _drawn(task, come, stage, np.random.default_rng([settings.seed, done, 5]), device, asker)
     finally:
         over.set()
         fetching.join()
 
 
 def _drawn(
-    come: Queue[Any], stage: Stage, rng: Rng, device: torch.device, asker: Asker | None, given: tuple[bool, bool, int]
+    task: str, come: Queue[Any], stage: Stage, rng: Rng, device: torch.device, asker: Asker | None
 ) -> Iterator[Pair]:
     pool, left = Pool(), 0
     while True:
@@ -115,7 +114,7 @@ def _drawn(
                 left += len(batch.alpha) * stage.views  # type: ignore[arg-type]
         while left >= stage.batch:
             left -= stage.batch
-            yield planes(pool.draw(rng, stage.batch), *given)
+            yield planes(pool.draw(rng, stage.batch), task == "refine", stage)
             if not come.empty():
                 break
 

@@ -13,6 +13,7 @@ from models.training.cutout.coarse_net import INPUTS as SEEN
 from models.training.cutout.coarse_net import STAGES, WIDTHS, Coarse
 from models.training.cutout.units import Residual, unit
 
+_RGB = 3
 INPUTS = 8  # RGB, four solar channels, coarse probability
 # px of a cell of the colour fields, and cells to a side that colours are averaged over: around what the coarse
 # probability says, and around the network's own first answer, which is nearer to the edge.
@@ -106,19 +107,21 @@ class Refiner(nn.Module):
         return by_colour(rgb, sure.clamp(min=0) ** 2, sure.clamp(max=0) ** 2, *_CLOSE, aside=True)
 
 
-def begin(model: Refiner, coarse: dict[str, Tensor]) -> None:
+def begin(model: Refiner, coarse: dict[str, Tensor], solar: bool = True) -> None:
     """Start the trunk from the coarse network's weights; what it is told besides starts at 0.
 
     Args:
         model: the refiner.
         coarse: the state of a `Coarse`.
+        solar: whether to take over what it has learnt of the solar channels, or to begin with nothing of them.
 
     Raises:
         ValueError: the coarse network has another encoder.
     """
     stem = "encoder._conv_stem.weight"
     wider = torch.zeros_like(model.trunk.encoder._conv_stem.weight)
-    wider[:, : coarse[stem].shape[1]] = coarse[stem]
+    known = coarse[stem].shape[1] if solar else _RGB
+    wider[:, :known] = coarse[stem][:, :known]
     try:
         model.trunk.load_state_dict(coarse | {stem: wider})
     except RuntimeError as error:

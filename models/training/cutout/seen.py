@@ -11,9 +11,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.training.cutout.bank import as_bytes
+from models.training.cutout.config import Stage
 from models.training.cutout.shapes import Float
 from segtile.solar.adaptive import SWING
-from segtile.solar.channels import LEAST_SIGMA, MOST_SIGMA, SIGMAS, SIGNED_RANGE, STRAIGHT
+from segtile.solar.channels import (
+    LEAST_SIGMA,
+    MOST_SIGMA,
+    NEUTRAL,
+    SIGMAS,
+    SIGNED_RANGE,
+    SOLAR_CHANNELS,
+    STRAIGHT,
+)  # fmt: skip
 from segtile.solar.curves import LUMA
 
 PHASES = (0.0, 1 / 3, 2 / 3)  # of the adaptive channels
@@ -56,24 +65,25 @@ def tone_of(bits: Tensor) -> Tensor:
     return (bits.int() & 0xFFFF).float() / 65535
 
 
-def planes(given: Raw, refines: bool, prob: bool = True, magnify: int = 1) -> tuple[Tensor, Tensor]:
+def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
     """What a network sees of a batch, (B, 7 or 8, m H, m W), and the alpha that is wanted, (B, 1, H, W); float32.
 
     Args:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
-        prob: whether it says anything; 0.5 everywhere if not.
-        magnify: m, how many times as large as it is the picture is shown, as `segtile.refine.network` does it.
+        stage: its training: how many times as large as it is the picture is shown (`magnify`, m), as
+            `segtile.refine.network` does it, and what is told of it (`solar`, `prob`); the rest is as if nothing were
+            known.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
-    rgb = magnified(rgb, magnify, "bicubic").clamp(0, 1)
-    tone = magnified(tone_of(given.tone)[:, None], magnify)  # type: ignore[arg-type]
-    told, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
-    out = [rgb, solar(rgb, tone, sigma.float(), told)]
+    rgb = magnified(rgb, stage.magnify, "bicubic").clamp(0, 1)
+    tone = magnified(tone_of(given.tone)[:, None], stage.magnify)  # type: ignore[arg-type]
+    known, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
+    out = [rgb, solar(rgb, tone, sigma.float(), known)]
     if refines:
-        said = magnified(given.prob[:, None].float() / 255, magnify)  # type: ignore[index]
-        out.append(said if prob else torch.full_like(said, 0.5))
-    return torch.cat(out, 1), given.alpha[:, None].float() / 255  # type: ignore[index]
+        said = magnified(given.prob[:, None].float() / 255, stage.magnify)  # type: ignore[index]
+        out.append(said if stage.prob else torch.full_like(said, 0.5))
+    return with_told(torch.cat(out, 1), stage.solar), given.alpha[:, None].float() / 255  # type: ignore[index]
 
 
 def magnified(values: Tensor, times: int, mode: str = "bilinear") -> Tensor:
@@ -89,14 +99,14 @@ def at_size_of(values: Tensor, wanted: Tensor) -> Tensor:
     return values if times == 1 else functional.avg_pool2d(values, times)
 
 
-def solar(rgb: Tensor, tone: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
+def solar(rgb: Tensor, tone: Tensor, sigma: Tensor, known: Tensor) -> Tensor:
     """`segtile.solar.network_channels` of a batch.
 
     Args:
         rgb: (B, 3, H, W) float32 0..1.
         tone: (B, 1, H, W), the background's luma.
         sigma: (B, 1, 1, 1), its noise.
-        told: (B, 1, 1, 1) bool, whether there is a background; the channels are neutral where not.
+        known: (B, 1, 1, 1) bool, whether there is a background; the channels are neutral where not.
 
     Returns:
         (B, 4, H, W) float32.
@@ -107,12 +117,20 @@ def solar(rgb: Tensor, tone: Tensor, sigma: Tensor, told: Tensor) -> Tensor:
     straight = (SIGMAS * sigma).clamp(min=STRAIGHT)
     step = straight / SWING
     size, sign = away.abs(), torch.sign(away)
-    out = [torch.where(told, (away / (sigma * SIGNED_RANGE)).clamp(-1, 1), 0.0)]
+    out = [torch.where(known, (away / (sigma * SIGNED_RANGE)).clamp(-1, 1), 0.0)]
     for phase in PHASES:
         turn = (0.5 + phase) * step
         near = SWING * size / straight
         rising = SWING + (0.5 - SWING) * (size - straight) / (turn - straight)
         folded = (1 - torch.remainder((size - turn) / step, 2)).abs() - 0.5
         value = torch.where(size <= straight, near, torch.where(size <= turn, rising, folded))
-        out.append(torch.where(told, 0.5 + sign * value, 0.5))
+        out.append(torch.where(known, 0.5 + sign * value, 0.5))
     return torch.cat(out, 1)
+
+
+def with_told(seen: Tensor, told: tuple[str, ...]) -> Tensor:
+    """Planes of a network, (B, 7 or 8, H, W), those of the solar channels that are not `told` made neutral in place."""
+    for plane, name in enumerate(SOLAR_CHANNELS, 3):
+        if name not in told:
+            seen[:, plane] = NEUTRAL[name]
+    return seen

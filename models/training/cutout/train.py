@@ -66,7 +66,7 @@ def start(task: str, settings: Settings, device: torch.device, weights: Path | N
     elif isinstance(model, Coarse) and stage.pretrained:
         load_imagenet(model)
     elif isinstance(model, Refiner) and stage.pretrained:
-        begin(model, read(COARSE))
+        begin(model, read(COARSE), stage.knows_solar)
     average.load_state_dict(model.state_dict())
     for one in (model, average):
         one.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -194,6 +194,7 @@ def _is_rough_faster(device: torch.device) -> bool:
 @torch.no_grad()
 def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> None:
     """Take the statistics that the network normalises by anew: blended weights have none of their own."""
+    stage = settings.stage(task)
     model.train()
     norms = [part for part in model.modules() if isinstance(part, nn.BatchNorm2d) and part.training]
     momenta = [norm.momentum for norm in norms]
@@ -201,7 +202,7 @@ def settle(task: str, settings: Settings, model: nn.Module, shelf: Shelf) -> Non
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all batches
     for given in islice(batches(task, settings, shelf, settings.seed + 4, 0, 0), SETTLED):
-        model(planes(given, task == "refine", settings.stage(task).prob, settings.stage(task).magnify)[0])
+        model(planes(given, task == "refine", stage)[0])
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()
