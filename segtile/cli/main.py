@@ -21,6 +21,7 @@ from segtile.cli.run import complain
 from segtile.cli.segment import segment
 from segtile.cli.solar import solar
 from segtile.errors import BadInput, SegtileError, WouldOverwrite
+from segtile.resources import share_arena
 
 # typer brings its own click since 0.26 and used the installed one before: the public name of its errors leads to both
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -68,6 +69,7 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit: 0 done, 1 something failed, 2 wrong use, 130 interrupted."""
+    share_arena()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         code = app(given or ["--help"], prog_name="segtile", standalone_mode=False) or 0

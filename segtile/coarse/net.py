@@ -25,8 +25,8 @@ NEIGHBOURHOOD = 3.0  # sigma in px of the look from afar, by validation
 LEAST = 1e-4  # probabilities are held this far from 0 and 1
 
 #: The look from near is spared where the one from afar is as sure as this of the neighbourhood; (px) what lies within
-#: CONTEXT of the rest is looked at with it; the network's own grid is GRID px.
-SURE, CONTEXT, GRID = 0.98, 96, 32
+#: CONTEXT of the rest is looked at with it.
+SURE, CONTEXT = 0.98, 96
 
 #: How a picture is turned to be asked about again: rows and columns exchanged, then upside down, mirrored.
 WAYS = tuple((bool(n & 4), bool(n & 2), bool(n & 1)) for n in range(8))
@@ -39,6 +39,7 @@ class Asked(Protocol):
     """A coarse network that can be asked: an `AlphaGraph`, or one that is being trained."""
 
     channels: tuple[str, ...]
+    multiple_of: int
 
     def run(self, planes: FloatArray) -> FloatArray:
         """Planes (c, h, w) to the probability of object (h, w), 0..1; float32 both."""
@@ -82,7 +83,7 @@ def look(graph: Asked, preview: FloatArray, frame: Box, far: int, near: int, nam
     prob, seen = ask_ways(graph, small, FAR_WAYS)
     nearer = _smaller(preview, preview_size(width, height, near)) if near else small
     if nearer.shape[0] > small.shape[0]:
-        close, seen = ask_ways(graph, nearer, NEAR_WAYS, part_to_see(prob, nearer.shape[:2]))
+        close, seen = ask_ways(graph, nearer, NEAR_WAYS, part_to_see(prob, nearer.shape[:2], graph.multiple_of))
         prob, small = both_looks(prob, close), nearer
     background = None if seen is None else Background(seen.tone, frame_noise(small, seen.ground, frame))
     notes = _notes(prob)
@@ -115,16 +116,17 @@ def _surety(far: FloatArray, size: tuple[int, int]) -> FloatArray:
     return np.asarray(np.abs(2.0 * around - 1.0), np.float32)
 
 
-def part_to_see(far: FloatArray, shape: tuple[int, int]) -> Box:
+def part_to_see(far: FloatArray, shape: tuple[int, int], grid: int) -> Box:
     """What a closer look has to see of a picture: its answer hardly counts where the one from afar is sure.
 
     Args:
         far: (h, w) float32, probabilities from afar.
         shape: (height, width) of the picture for the closer look, px.
+        grid: px of the network's own grid.
 
     Returns:
-        A part whose distances to all four borders are whole multiples of GRID, so that the network's grid lies as over
-        the whole, whichever way round; empty where all is sure.
+        A part whose distances to all four borders are whole multiples of `grid`, so that the network's grid lies as
+        over the whole, whichever way round; empty where all is sure.
     """
     height, width = shape
     frame = Box.frame(width, height)
@@ -133,8 +135,8 @@ def part_to_see(far: FloatArray, shape: tuple[int, int]) -> Box:
         return Box(0, 0, 0, 0)
     (top, left), (bottom, right) = some.min(axis=0), some.max(axis=0) + 1
     part = Box(int(left), int(top), int(right), int(bottom)).expand(CONTEXT, frame)
-    x0, y0 = part.x0 // GRID * GRID, part.y0 // GRID * GRID
-    return Box(x0, y0, width - (width - part.x1) // GRID * GRID, height - (height - part.y1) // GRID * GRID)
+    x0, y0 = part.x0 // grid * grid, part.y0 // grid * grid
+    return Box(x0, y0, width - (width - part.x1) // grid * grid, height - (height - part.y1) // grid * grid)
 
 
 def log_odds(prob: FloatArray, least: float = LEAST) -> FloatArray:

@@ -11,7 +11,7 @@ import segtile
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.coarse import look
 from segtile.coarse.ground import see_background
-from segtile.coarse.net import CONTEXT, GRID, WAYS, ask_ways, both_looks, part_to_see, turned
+from segtile.coarse.net import CONTEXT, WAYS, ask_ways, both_looks, part_to_see, turned
 from segtile.errors import ModelError
 from segtile.raster import open_raster
 from segtile.recipe import build_recipe
@@ -73,16 +73,17 @@ def test_the_look_from_afar_counts_where_it_is_sure_and_the_close_one_elsewhere(
 @given(
     shape=st.tuples(st.integers(60, 700), st.integers(60, 700)),
     spot=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.02, 0.3)),
+    grid=st.sampled_from([8, 32, 64]),
 )
-def test_the_close_look_sees_all_that_is_open_on_the_networks_own_grid(shape, spot):
+def test_the_close_look_sees_all_that_is_open_on_the_networks_own_grid(shape, spot, grid):
     height, width = shape
     far = np.zeros((48, 64), np.float32)
     x, y = round(63 * spot[0]), round(47 * spot[1])
     cv2.circle(far, (x, y), max(2, round(48 * spot[2])), 1.0, -1)
-    part = part_to_see(far, shape)
+    part = part_to_see(far, shape, grid)
     assert Box.frame(width, height).contains(part)
     for before in (part.x0, part.y0, width - part.x1, height - part.y1):
-        assert before % GRID == 0
+        assert before % grid == 0
     # what a close look says beside the part changes nothing that could be seen in a file of 8 bits
     close = np.full(shape, 0.5, np.float32)
     other = np.random.default_rng(0).choice([0.05, 0.95], shape).astype(np.float32)
@@ -99,7 +100,7 @@ def test_the_close_look_sees_all_that_is_open_on_the_networks_own_grid(shape, sp
 
 
 def test_a_picture_that_is_sure_throughout_needs_no_close_look():
-    assert part_to_see(np.ones((40, 60), np.float32), (400, 600)).empty
+    assert part_to_see(np.ones((40, 60), np.float32), (400, 600), 32).empty
     graph = _Leaning()
     picture = np.random.default_rng(0).random((64, 96, 3)).astype(np.float32)
     found, _ = ask_ways(graph, picture, 2, Box(0, 0, 0, 0))
@@ -187,7 +188,7 @@ def test_all_ways_are_different():
 class _Leaning:
     """Answers what lies to the upper left: no mirror image of a picture is answered alike."""
 
-    channels = ()
+    channels, multiple_of = (), 32
 
     def __init__(self):
         self.asked = []

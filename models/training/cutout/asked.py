@@ -17,6 +17,7 @@ class Trained:
     """`segtile.coarse.net.Asked`, by torch and on any device."""
 
     channels: tuple[str, ...] = SOLAR_CHANNELS
+    multiple_of = STRIDE
 
     def __init__(self, model: nn.Module, device: torch.device, solar: tuple[str, ...] = SOLAR_CHANNELS) -> None:
         self._solar = solar
