@@ -11,7 +11,7 @@ import numpy as np
 from segtile.backends.alpha_graph import AlphaGraph
 from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.inputs import solar_of
-from segtile.refine.openings import close_denied, close_tinted, close_unsure
+from segtile.refine.openings import close_bright, close_denied, close_edgeless, close_tinted, close_unsure
 from segtile.solar import network_channels
 from segtile.types import BoolArray, Box, FloatArray, TileInput, TilePatch
 
@@ -60,10 +60,16 @@ class NetworkRefiner:
             found = cv2.resize(found, (part.width, part.height), interpolation=cv2.INTER_AREA)
         alpha = constants(x)
         alpha[part.slices] = found
+        return make_patch(x, self._without_false_openings(alpha, x), trust)
+
+    def _without_false_openings(self, alpha: FloatArray, x: TileInput) -> FloatArray:
+        alpha = close_bright(alpha, x)
         if x.graded and x.scale <= self.coarsest:
             alpha = close_denied(alpha, x)
         alpha = close_tinted(close_unsure(alpha, x), x)
-        return make_patch(x, alpha, trust)
+        if x.background is not None and x.noise is not None:
+            alpha = close_edgeless(alpha, x, x.background, x.noise)
+        return alpha
 
     def _planes(self, x: TileInput, part: Box) -> FloatArray:
         at = part.slices

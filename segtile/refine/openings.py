@@ -1,4 +1,4 @@
-"""Openings that are none, closed again: without an edge, denied by the coarse map, nowhere surely open, or coloured."""
+"""Openings that are none, closed again: edgeless, denied by the coarse map, in doubt, coloured or bright ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from segtile.solar import luma_of
 from segtile.types import BoolArray, Box, FloatArray, IntArray, TileInput
 
 Window = tuple[slice, slice]
@@ -19,8 +20,12 @@ _FAINTEST = 3.5 / 255.0  # difference below which nothing in 8 bits is an edge
 _SIGMAS = 4.0
 _SHARE = 0.06  # of the object's contrast around the opening that its edge must have
 _DENIED = 0.75  # probability of the coarse map, all over an opening, that there is object
-_SURELY = 0.1  # alpha that an opening must fall to somewhere
+_SURELY = 0.05  # alpha that an opening must fall to somewhere
+_BEYOND_DOUBT = 0.03  # the same, of one that the coarse map denies
+_CLEAR = 0.1  # alpha of the pixels that tell what is seen through an opening
 _TINTED = 0.12  # share of the background's brightness by which an opening's colour channels may differ
+_PLAIN = 0.05  # the same, of an opening that the coarse map denies
+_BRIGHTER = 0.03  # of the tone range; what is seen of the background is hardly lighter than it is modelled
 _DARK = 0.1  # a background darker than this in some channel says nothing of tints
 _RIM = 2  # px around an opening that belong to its soft edge
 
@@ -63,7 +68,8 @@ def close_denied(alpha: FloatArray, x: TileInput) -> FloatArray:
     """Close small openings all of which the coarse map takes for object.
 
     A network that looks closely takes facets and dark gaps for openings. The coarse pass has seen the whole, and an
-    opening that is wider than one of its cells leaves it in doubt somewhere.
+    opening that is wider than one of its cells leaves it in doubt somewhere. But it misses openings in the shadow of
+    what they are in: one stays where the network has no doubt at all and the background's own hue is seen, no lighter.
 
     Args:
         alpha: (h, w) float32 over `x.tile.read`.
@@ -72,7 +78,16 @@ def close_denied(alpha: FloatArray, x: TileInput) -> FloatArray:
     Returns:
         (h, w) float32: `alpha`, or a copy with openings closed.
     """
-    return _close_where(alpha, x, lambda at, opening: bool(x.prob[at][opening].min() > _DENIED))
+
+    def wrong(at: Window, opening: BoolArray) -> bool:
+        if x.prob[at][opening].min() <= _DENIED:
+            return False
+        if x.background is None or alpha[at][opening].min() >= _BEYOND_DOUBT:
+            return True
+        lighter, tint = _against_background(alpha, x, at, opening)
+        return lighter > _FAINTEST or tint > _PLAIN
+
+    return _close_where(alpha, x, wrong)
 
 
 def close_unsure(alpha: FloatArray, x: TileInput) -> FloatArray:
@@ -105,14 +120,40 @@ def close_tinted(alpha: FloatArray, x: TileInput) -> FloatArray:
     """
     if x.background is None:
         return alpha
-    tone = x.background
+    return _close_where(alpha, x, lambda at, opening: _TINTED < _against_background(alpha, x, at, opening)[1] < np.inf)
 
-    def tinted(at: Window, opening: BoolArray) -> bool:
-        behind = np.median(tone[at][opening], axis=0)
-        share = np.median(x.rgb[at][opening], axis=0) / np.maximum(behind, _DARK)
-        return bool(behind.min() > _DARK and share.max() - share.min() > _TINTED)
 
-    return _close_where(alpha, x, tinted)
+def close_bright(alpha: FloatArray, x: TileInput) -> FloatArray:
+    """Close small openings through which what is seen is lighter than the background.
+
+    Through an opening the background is seen in the object's shadow, if anything; highlights are lighter than it.
+
+    Args:
+        alpha: (h, w) float32 over `x.tile.read`.
+        x: the refiner's input; without a modelled background nothing is closed.
+
+    Returns:
+        (h, w) float32: `alpha`, or a copy with openings closed.
+    """
+    if x.background is None:
+        return alpha
+    least = max(_BRIGHTER, 0.0 if x.noise is None else 6 * float(x.noise.max()))
+    return _close_where(alpha, x, lambda at, opening: _against_background(alpha, x, at, opening)[0] > least)
+
+
+def _against_background(alpha: FloatArray, x: TileInput, at: Window, opening: BoolArray) -> tuple[float, float]:
+    """How much lighter than the modelled background is what is seen through an opening, and of how much another hue.
+
+    The latter is by what share of the background the channels differ; infinite where that is too dark to tell.
+    """
+    assert x.background is not None
+    inner = cv2.erode(opening.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    shown = inner if inner.any() else opening
+    clear = shown & (alpha[at] < _CLEAR)
+    shown = clear if clear.any() else shown
+    seen, behind = (np.median(plane[at][shown], axis=0).astype(np.float32) for plane in (x.rgb, x.background))
+    tint = np.ptp(seen / np.maximum(behind, _DARK)) if behind.min() > _DARK else np.inf
+    return float(luma_of(seen) - luma_of(behind)), float(tint)
 
 
 def _close_where(alpha: FloatArray, x: TileInput, wrong: Callable[[Window, BoolArray], bool]) -> FloatArray:

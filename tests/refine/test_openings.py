@@ -5,7 +5,7 @@ import pytest
 from refine_scenes import coarse_from, compose, supersampled, whole
 
 from segtile.refine import make_input
-from segtile.refine.openings import close_denied, close_edgeless, close_tinted, close_unsure
+from segtile.refine.openings import close_bright, close_denied, close_edgeless, close_tinted, close_unsure
 from segtile.types import Box, Tile
 
 PAPER = np.array([0.94, 0.94, 0.93])
@@ -91,10 +91,33 @@ def denied(exact, found, scale=1, tile=None, doubt=None):
     return close_denied(found[x.tile.read.slices].astype(np.float32), x)
 
 
-def test_an_opening_that_the_map_knows_nothing_of_is_closed():
+@pytest.mark.parametrize("least", [0.04, 0.4])
+def test_an_opening_that_the_map_knows_nothing_of_is_closed(least):
     exact = disc(200, 200, 100, 100, 80)
-    found = np.minimum(exact, 1 - disc(200, 200, 80, 90, 8))
+    found = np.minimum(exact, np.maximum(1 - disc(200, 200, 80, 90, 8), least))
     np.testing.assert_allclose(denied(exact, found), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("seen", "paper", "stays"),
+    [
+        (0.8 * PAPER, PAPER, True),  # paper in a deep shadow
+        (PAPER, PAPER, True),
+        (np.minimum(1.06 * PAPER, 1), PAPER, False),  # a highlight
+        ((0.8, 0.7, 0.75), PAPER, False),  # a stone
+        (np.full(3, 0.05), np.full(3, 0.06), False),  # too dark to tell
+    ],
+)
+def test_where_the_network_has_no_doubt_paper_in_shadow_stays_open_though_the_map_denies_it(seen, paper, stays):
+    exact, spot = disc(160, 160, 80, 80, 60), disc(160, 160, 75, 85, 6)
+    colours = 0.5 * (1 - spot[..., None]) + spot[..., None] * np.asarray(seen)
+    x = tile_input(compose(exact, colours, paper, 0.002), exact, tone=paper)
+    found = (exact - spot).astype(np.float32)
+    np.testing.assert_allclose(close_denied(found, x), found if stays else exact, atol=1e-6)
+    unsure = np.where(spot > 0.5, np.float32(0.04), found)
+    assert close_denied(unsure, x)[85, 75] == 1
+    unknown = replace(x, background=None)
+    assert close_denied(found, unknown)[85, 75] == 1
 
 
 def test_an_opening_of_which_the_map_doubts_one_cell_stays_open():
@@ -128,7 +151,7 @@ def in_grey(exact):
     return compose(exact, np.full(3, 0.5), PAPER, 0.002)
 
 
-@pytest.mark.parametrize("least", [0.12, 0.3, 0.45])
+@pytest.mark.parametrize("least", [0.07, 0.12, 0.3, 0.45])
 def test_an_opening_that_is_nowhere_surely_open_is_closed(least):
     exact = disc(160, 160, 80, 80, 60)
     found = np.minimum(exact, np.maximum(1 - disc(160, 160, 90, 70, 5), least)).astype(np.float32)
@@ -167,6 +190,16 @@ def test_an_opening_through_which_paper_in_any_shade_is_seen_stays(light):
     np.testing.assert_array_equal(close_tinted(found, tile_input(picture, exact)), found)
 
 
+@pytest.mark.parametrize(("light", "stays"), [(0.5, True), (1.0, True), (1.02, True), (1.06, False)])
+def test_an_opening_that_is_lighter_than_the_paper_is_a_highlight(light, stays):
+    picture, exact, found = coloured_spot(np.minimum(light * PAPER, 1))
+    x = tile_input(picture, exact)
+    np.testing.assert_allclose(close_bright(found, x), found if stays else exact, atol=1e-6)
+    assert close_bright(found, replace(x, background=None)) is found
+    # noise that hides such a difference
+    np.testing.assert_array_equal(close_bright(found, replace(x, noise=np.full(3, 0.03, np.float32))), found)
+
+
 def test_a_coloured_background_is_no_tint_of_its_own():
     felt = np.array([0.25, 0.5, 0.3])
     exact = disc(160, 160, 80, 80, 60)
@@ -181,9 +214,11 @@ def test_without_a_known_background_no_tint_is_told():
     np.testing.assert_array_equal(close_tinted(found, x), found)
 
 
-@pytest.mark.parametrize("close", [close_unsure, close_tinted])
-def test_every_tile_that_sees_an_opening_whole_closes_it_alike(close):
-    picture, exact, found = coloured_spot((0.6, 0.3, 0.5))
+@pytest.mark.parametrize(
+    ("close", "colour"), [(close_unsure, (0.6, 0.3, 0.5)), (close_tinted, (0.6, 0.3, 0.5)), (close_bright, (1, 1, 1))]
+)
+def test_every_tile_that_sees_an_opening_whole_closes_it_alike(close, colour):
+    picture, exact, found = coloured_spot(colour)
     found = np.where(found < 0.3, np.float32(0.3), found)
     answer = close(found, tile_input(picture, exact))
     assert answer.min() == pytest.approx(0.3)
