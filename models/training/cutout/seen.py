@@ -22,7 +22,7 @@ from segtile.solar.channels import (
     SIGNED_RANGE,
     SOLAR_CHANNELS,
     STRAIGHT,
-)  # fmt: skip
+)
 from segtile.solar.curves import LUMA
 
 PHASES = (0.0, 1 / 3, 2 / 3)  # of the adaptive channels
