@@ -12,7 +12,8 @@ import numpy as np
 
 from segtile.types import BoolArray, FloatArray
 
-#: How far, in px, a pixel outside a window can change a result inside it; windows with this halo agree exactly.
+#: How far, in px, a pixel outside a window can change a result inside it. Windows with this halo agree to the bit, but
+#: for the last columns before the frame's border, which windows of another width may round otherwise (under 2e-6).
 REACH = 88
 #: Windows must start at multiples of this in the frame, or the coarse averages would lie differently.
 ALIGN = 4
