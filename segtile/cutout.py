@@ -75,7 +75,7 @@ def cutout(
     clock = Clock()
     raster = open_raster(image, max_pixels=recipe.limits.max_pixels)
     try:
-        refiner = _refiner(recipe)
+        refiner = refiner_for(recipe)
         with clock.stage("coarse"):
             found = _look(raster, recipe, on_progress)
         if not found.labels.any():
@@ -151,15 +151,17 @@ def plan_grid(image: Any, *, recipe: Recipe | None = None, on_progress: Progress
     found = _look(raster, recipe, on_progress)
     if not found.labels.any():
         raise NothingFound(f"{_name(raster)}: nothing found in the picture: {found.source} sees only background")
-    plan, stats = _plan(found, recipe, _refiner(recipe), on_progress)
+    plan, stats = _plan(found, recipe, refiner_for(recipe), on_progress)
     return Plan(raster, found, plan, stats)
 
 
-def _refiner(recipe: Recipe) -> Refiner:
+def refiner_for(recipe: Recipe) -> Refiner:
+    """The refiner that a recipe asks for; raises as `get_refiner`."""
     asked = recipe.refine
     # Our network has learnt what our own maps get wrong; matting takes anybody's as they come.
     name = "matting" if asked.name == "auto" and not is_ours(recipe.coarse.name) else asked.name
-    return get_refiner(name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges)
+    device, looks = recipe.limits.device, asked.looks
+    return get_refiner(name, device=device, looks=looks, second_look=asked.second_look, solar_edges=asked.solar_edges)
 
 
 def _look(raster: Raster, recipe: Recipe, on_progress: Progress) -> CoarseMap:

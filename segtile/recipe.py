@@ -41,6 +41,7 @@ class GridSettings(_Settings):
 class RefineSettings(_Settings):
     """The look at each tile; `threads` 0 takes as many as there are cores and the memory limit allows.
 
+    Our own network may look more than once, told its own answer: `looks` 2 finds edges nearer, for twice the time.
     For networks that are asked about objects: `second_look` shows them the picture through its adaptive solar curve
     too, and `solar_edges` draws their contours to edges that the solar channels show.
     """
@@ -48,6 +49,7 @@ class RefineSettings(_Settings):
     name: str = "auto"
     solar: bool = True
     threads: int = Field(0, ge=0, le=256)
+    looks: int = Field(1, ge=1, le=3)
     second_look: bool = False
     solar_edges: bool = False
 

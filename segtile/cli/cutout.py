@@ -33,6 +33,7 @@ def cutout(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
+    looks: o.Looks = 1,
     second_look: o.SecondLook = False,
     solar_edges: o.SolarEdges = False,
     device: o.Device = "auto",
@@ -51,8 +52,8 @@ def cutout(
     verbose: o.Verbose = False,
 ) -> None:
     """Cut the object out: RGBA with straight alpha, bits, profile, dpi and EXIF as the input's."""
-    refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
-    refining |= {"solar_edges": solar_edges}
+    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks}
+    refining |= {"second_look": second_look, "solar_edges": solar_edges}
     looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
     recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, background)
     _run(photos, output, recipe, _write_cutout, overwrite, skip_existing, as_json, quiet, verbose)
@@ -68,6 +69,7 @@ def mask(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
+    looks: o.Looks = 1,
     second_look: o.SecondLook = False,
     solar_edges: o.SolarEdges = False,
     device: o.Device = "auto",
@@ -82,8 +84,8 @@ def mask(
     verbose: o.Verbose = False,
 ) -> None:
     """Write the alpha alone, 8 or 16 bit grey."""
-    refining = {"name": refine, "solar": solar, "threads": threads, "second_look": second_look}
-    refining |= {"solar_edges": solar_edges}
+    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks}
+    refining |= {"second_look": second_look, "solar_edges": solar_edges}
     looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
     recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, None)
     _run(photos, output, recipe, _write_mask, overwrite, skip_existing, as_json, quiet, verbose)

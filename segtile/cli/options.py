@@ -43,6 +43,7 @@ OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="
 Coarse = Annotated[str, typer.Option(help="Look at the whole: auto, studio, net, a model, FILE.onnx.")]
 AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run --coarse as rembg does, to compare.")]
 Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, net, none, a model, FILE.onnx, FILE.pth.")]
+Looks = Annotated[int, typer.Option(min=1, max=3, help="Looks of net at a tile: 2 is finer, for twice the time.")]
 SecondLook = Annotated[bool, typer.Option("--second-look", help="Show networks the solar view of a tile too.")]
 SolarEdges = Annotated[bool, typer.Option("--solar-edges", help="Draw networks' contours to edges that solar shows.")]
 Device = Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N, tensorrt.")]

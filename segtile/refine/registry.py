@@ -24,7 +24,9 @@ _ROLE = "refine"
 OWN = "net-refine"
 
 
-def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, solar_edges: bool = False) -> Refiner:
+def get_refiner(
+    name: str, *, device: str = "auto", looks: int = 1, second_look: bool = False, solar_edges: bool = False
+) -> Refiner:
     """The refiner of that name.
 
     Args:
@@ -33,12 +35,13 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
             our own (.onnx), or of one of SAM's architecture: a checkpoint (.pth, .pt, .safetensors) or the folder of
             its graphs, which has a slash in it.
         device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
+        looks: how often a network like our own looks at each tile, told its own answer from the second look on.
         second_look: for networks that are asked about objects; see `PromptedRefiner`.
         solar_edges: the same.
 
     Raises:
         BackendMissing: what runs the network is not installed.
-        BadInput: a setting for networks that are asked about objects, with another refiner.
+        BadInput: a setting for networks that are asked about objects, with another refiner, or the reverse.
         ModelError: the name belongs to none of them, or its weights are missing, wrong, or no such network.
     """
     chosen, note = _choose() if name == "auto" else (name, "")
@@ -46,13 +49,15 @@ def get_refiner(name: str, *, device: str = "auto", second_look: bool = False, s
     if (own or chosen in _BUILT_IN) and (second_look or solar_edges):
         what = "second_look" if second_look else "solar_edges"
         raise BadInput(f"{what} is for networks that are asked about objects; the refiner {chosen} is none of them")
+    if looks > 1 and not own:
+        raise BadInput(f"looks = {looks} is for networks like our own (net); the refiner {chosen} looks once")
     if chosen == "matting":
         return MattingRefiner((note,) if note else ())
     if chosen == "none":
         return NoRefiner()
     if own:
         chosen = "net" if chosen == OWN else chosen
-        return load_network(graph_path(chosen, OWN), chosen if chosen == "net" else Path(chosen).stem, device)
+        return load_network(graph_path(chosen, OWN), chosen if chosen == "net" else Path(chosen).stem, device, looks)
     if is_path(chosen):
         shown = Path(chosen).stem
         network, note = _open_own(Path(chosen), device, _changed(Path(chosen)))

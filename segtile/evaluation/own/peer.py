@@ -29,14 +29,10 @@ def _main() -> None:
     recipe = Recipe.model_validate_json(sys.argv[1])
 
     def load() -> None:
-        import segtile.cutout
-        import segtile.merge
-        import segtile.refine
+        import segtile.merge  # noqa: F401
+        from segtile.cutout import refiner_for
 
-        asked = recipe.refine
-        segtile.refine.get_refiner(
-            asked.name, device=recipe.limits.device, second_look=asked.second_look, solar_edges=asked.solar_edges
-        )
+        refiner_for(recipe)
 
     serve(load, lambda job: _cut(job, recipe))
 

@@ -1,0 +1,119 @@
+"""Looks at a tile after the first: told the answer before, they move edges and open nothing."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from net_graphs import write_graph
+from PIL import Image
+from refine_scenes import coarse_from, compose, supersampled, whole
+
+from segtile.catalog import graph_path
+from segtile.errors import BadInput
+from segtile.recipe import build_recipe
+from segtile.refine import get_refiner, make_input
+from segtile.refine.network import NetworkRefiner, _around, _edge_of, _opening_nothing
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+
+PAPER = np.array([0.94, 0.94, 0.93])
+GOLD = np.array([0.7, 0.55, 0.25])
+
+fields = arrays(np.float32, (9, 11), elements=st.sampled_from([np.float32(v) for v in (0, 0.3, 0.7, 1)]))
+
+
+@pytest.fixture(scope="module")
+def ring():
+    """A thin ring's exact alpha, and what a refiner sees of it: a coarse map of three pixels to a cell."""
+    alpha = supersampled(240, 320, lambda x, y: (np.hypot(x - 160, y - 120) < 90) & (np.hypot(x - 160, y - 120) >= 70))
+    picture = compose(alpha, GOLD, PAPER, 0.004)
+    return alpha, picture, coarse_from(alpha, 3, PAPER, 0.004)
+
+
+@pytest.mark.parametrize("magnify", ["1", "2"])
+def test_the_second_look_is_told_the_first_answer_and_moves_its_edge_alone(ring, tmp_path, monkeypatch, magnify):
+    """This graph answers with 1.08 of what it is told, and a tenth of that smeared."""
+    alpha, picture, coarse = ring
+    file = write_graph(tmp_path / "echo.onnx", shown=7, metadata={"magnify": magnify})
+    once, twice = (NetworkRefiner(file, device="cpu", looks=looks) for looks in (1, 2))
+    x = make_input(picture, coarse, whole(alpha), once.channels, 0.004)
+    first = once.refine(x).alpha
+    told, run = [], twice._graph.run
+    monkeypatch.setattr(twice._graph, "run", lambda planes, at: told.append(planes[-1]) or run(planes, at))
+    second = twice.refine(x).alpha
+    assert len(told) == 2
+    part = _around(x.band, twice.halo)
+    shown = cv2.resize(told[1], (part.width, part.height), interpolation=cv2.INTER_AREA)
+    wrong = np.abs(shown - first[part.slices])[x.band[part.slices]]
+    assert wrong.max() <= (1e-6 if magnify == "1" else 0.25)
+    assert wrong.mean() < 0.01
+    edge = _edge_of(first)
+    np.testing.assert_array_equal(second[~edge], first[~edge])
+    assert np.abs(second - first)[edge].mean() > 0.01
+    np.testing.assert_array_equal(second[~x.band], (x.prob >= 0.5)[~x.band])
+
+
+def test_our_own_network_finds_edges_nearer_when_it_looks_twice(ring):
+    alpha, picture, coarse = ring
+    path = graph_path("net", "net-refine")
+    x = make_input(picture, coarse, whole(alpha), NetworkRefiner(path, device="cpu").channels, 0.004)
+    errors = [np.abs(NetworkRefiner(path, device="cpu", looks=n).refine(x).alpha - alpha).sum() for n in (1, 2)]
+    assert errors[1] < 0.95 * errors[0]
+
+
+@given(fields, fields)
+def test_nothing_is_opened_that_was_not_open_anywhere(moved, before):
+    out = _opening_nothing(moved, before)
+    changed = out != moved
+    assert (moved[changed] < 0.5).all()
+    np.testing.assert_array_equal(out[changed], before[changed])
+    _, parts = cv2.connectedComponents((out < 0.5).astype(np.uint8), connectivity=4)
+    for part in range(1, parts.max() + 1):
+        assert (before[parts == part] < 0.5).any()
+
+
+@given(fields)
+def test_an_edge_is_what_is_mixed_and_both_sides_of_what_changes(alpha):
+    edge = _edge_of(alpha)
+    assert edge[(alpha > 0.02) & (alpha < 0.98)].all()
+    inside = alpha >= 0.5
+    across, down = inside[:, 1:] != inside[:, :-1], inside[1:] != inside[:-1]
+    assert edge[:, 1:][across].all()
+    assert edge[:, :-1][across].all()
+    assert edge[1:][down].all()
+    assert edge[:-1][down].all()
+    plain = np.where(inside, np.float32(1), np.float32(0))
+    steady = cv2.dilate(plain, np.ones((3, 3))) == cv2.erode(plain, np.ones((3, 3)))
+    assert not _edge_of(plain)[steady].any()
+
+
+@pytest.mark.parametrize("name", ["matting", "none"])
+def test_only_networks_of_our_own_look_more_than_once(name):
+    with pytest.raises(BadInput, match="looks once"):
+        get_refiner(name, looks=2)
+
+
+def test_more_looks_than_are_of_use_are_refused():
+    assert build_recipe(refine={"looks": 2}).refine.looks == 2
+    for looks in (0, 4):
+        with pytest.raises(BadInput, match="looks"):
+            build_recipe(refine={"looks": looks})
+
+
+def test_the_command_line_looks_as_often_as_it_is_told(tmp_path, ring, run):
+    alpha, picture, _ = ring
+    Image.fromarray(picture.pixels).save(tmp_path / "ring.png")
+    found = []
+    for looks in ("1", "2"):
+        out = tmp_path / looks
+        code, _, err = run("mask", tmp_path / "ring.png", "-o", out, "-q", "--refine", "net", "--looks", looks)
+        assert code == 0, err
+        found.append(np.asarray(Image.open(out / "ring.png")).astype(int))
+    assert (found[0] != found[1]).any()
+    assert np.abs(found[0] - found[1]).mean() < 2
+    code, _, err = run("mask", tmp_path / "ring.png", "-o", tmp_path / "no", "--refine", "matting", "--looks", "2")
+    assert code == 1
+    assert "looks once" in err
+    assert "Traceback" not in err
