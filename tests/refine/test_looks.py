@@ -103,7 +103,7 @@ def test_more_looks_than_are_of_use_are_refused():
 
 
 def test_the_command_line_looks_as_often_as_it_is_told(tmp_path, ring, run):
-    alpha, picture, _ = ring
+    _, picture, _ = ring
     Image.fromarray(picture.pixels).save(tmp_path / "ring.png")
     found = []
     for looks in ("1", "2"):
