@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -55,14 +55,27 @@ def code_digest(paths: Iterable[Path]) -> str:
 
 
 def _code(path: Path) -> str:
-    tree = _tree(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    return _code_of(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=2048)  # by the text itself: a run asks at its end again whether it is still the same
+def _code_of(source: str) -> str:
+    tree = _tree(source)
+    for node in (tree, *_statements(tree)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             value = first.value if isinstance(first, ast.Expr) else None
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All that holds statements below a node: docstrings are in nothing else."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield child
+            yield from _statements(child)
 
 
 def _tree(source: str) -> ast.Module:

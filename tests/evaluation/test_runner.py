@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,8 +18,9 @@ import yaml
 from eval_scenes import calls, command, disc, make_run
 
 from segtile.errors import BadInput, WriteError
-from segtile.evaluation import runner
+from segtile.evaluation import measuring, runner, serving, work
 from segtile.evaluation.results import RESULTS, read_results, read_run
+from segtile.evaluation.workers import WorkerReply
 
 
 def run(path, out, **settings):
@@ -35,6 +37,29 @@ def figures(folder):
 
 def change(path, **values):
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **values}, sort_keys=False))
+
+
+class MeasuringHere:
+    """The measuring worker without its process, which takes a second to start."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def run(self, photo, output, **fields):
+        job = {**fields, "truth": str(fields.get("truth", "")), "photo": str(photo), "output": str(output)}
+        return WorkerReply(0.0, serving._tried(partial(measuring.answer, job)), None)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """For tests of what is done again, or of what systems do; the others measure as users do."""
+    monkeypatch.setattr(work, "Worker", MeasuringHere)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +128,7 @@ def test_two_runs_give_the_same_numbers(finished):
         assert alpha.read_bytes() == (folder / "other" / alpha.relative_to(folder / "run")).read_bytes()
 
 
-def test_a_changed_configuration_redoes_only_what_changed(tmp_path):
+def test_a_changed_configuration_redoes_only_what_changed(tmp_path, here):
     path, out = make_run(tmp_path), tmp_path / "run"
     run(path, out)
     first = figures(out)
@@ -121,7 +146,7 @@ def test_a_changed_configuration_redoes_only_what_changed(tmp_path):
     assert {key[0] for key in figures(out)} == {"mid"}
 
 
-def test_a_changed_picture_truth_program_or_alpha_is_noticed(tmp_path):
+def test_a_changed_picture_truth_program_or_alpha_is_noticed(tmp_path, here):
     path, out = make_run(tmp_path), tmp_path / "run"
     run(path, out)
     assert run(path, out).done == 0
@@ -139,7 +164,7 @@ def test_a_changed_picture_truth_program_or_alpha_is_noticed(tmp_path):
     assert run(path, out).done == 3
 
 
-def test_only_and_limit(tmp_path):
+def test_only_and_limit(tmp_path, here):
     path = make_run(tmp_path, systems=[command("mid", 160), command("dark", 120)])
     out = tmp_path / "run"
     assert run(path, out, only=["dark"], limit=2).done == 2
@@ -150,7 +175,7 @@ def test_only_and_limit(tmp_path):
         run(path, out, only=["nobody"])
 
 
-def test_what_programs_may_do_wrong(tmp_path):
+def test_what_programs_may_do_wrong(tmp_path, here):
     scripts = {
         "nothing": "pass",
         "rubbish": "import sys; open(sys.argv[2], 'w').write('no picture')",
@@ -179,7 +204,7 @@ def test_what_programs_may_do_wrong(tmp_path):
     assert all("\n" not in row.error for row in rows.values() if row.error)
 
 
-def test_a_truth_that_cannot_be_read_costs_its_rows(tmp_path):
+def test_a_truth_that_cannot_be_read_costs_its_rows(tmp_path, here):
     path = make_run(tmp_path, ("a", "b"))
     (tmp_path / "data" / "a_alpha.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     summary = run(path, tmp_path / "run")
@@ -187,7 +212,7 @@ def test_a_truth_that_cannot_be_read_costs_its_rows(tmp_path):
     assert summary.failed == 1
 
 
-def test_a_system_that_does_not_start_fails_all_its_pictures_at_once(tmp_path):
+def test_a_system_that_does_not_start_fails_all_its_pictures_at_once(tmp_path, here):
     (tmp_path / "peer").mkdir()
     path = make_run(tmp_path, systems=[{"name": "p", "kind": "peer", "folder": "peer"}, command("mid", 160)])
     summary = run(path, tmp_path / "run")
@@ -218,7 +243,7 @@ def test_unknown_metrics_are_refused_before_any_work(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_groups_and_slices_reach_the_rows(tmp_path):
+def test_groups_and_slices_reach_the_rows(tmp_path, here):
     for k, name in enumerate(("a", "b")):
         picture, alpha = disc(k, hole=8)
         (tmp_path / "pairs" / "wow").mkdir(parents=True, exist_ok=True)
@@ -235,7 +260,7 @@ def test_groups_and_slices_reach_the_rows(tmp_path):
     assert set(read_run(tmp_path / "run")["slices"]) == {"holes", "large", "wow"}
 
 
-def test_seams_are_measured_along_our_plan_and_nowhere_else(tmp_path):
+def test_seams_are_measured_along_our_plan_and_nowhere_else(tmp_path, here):
     picture, alpha = disc(0, size=(700, 500))
     yy, xx = np.mgrid[:500, :700]
     alpha = np.clip((200 - np.hypot(xx - 350, yy - 250)) * 64, 0, 255).astype(np.uint8)
@@ -266,7 +291,7 @@ runpy.run_path(str(here / "threshold.py"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills with SIGKILL")
-def test_a_killed_run_goes_on_where_it_was(tmp_path):
+def test_a_killed_run_goes_on_where_it_was(tmp_path, here):
     names = ("a", "b", "c", "d")
     path, out = make_run(tmp_path, names, systems=[command("slow", 160, "slow.py")]), tmp_path / "run"
     (tmp_path / "slow.py").write_text(SLOW)
