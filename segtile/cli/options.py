@@ -43,7 +43,7 @@ OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="
 Coarse = Annotated[str, typer.Option(help="Look at the whole: auto, studio, net, a model, FILE.onnx.")]
 AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run --coarse as rembg does, to compare.")]
 Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, net, none, a model, FILE.onnx, FILE.pth.")]
-Looks = Annotated[int, typer.Option(min=1, max=3, help="Looks of net at a tile: 2 is finer, for twice the time.")]
+Looks = Annotated[int, typer.Option(min=1, max=3, help="Times that net looks at a tile; 2: finer, slower.")]
 SecondLook = Annotated[bool, typer.Option("--second-look", help="Show networks the solar view of a tile too.")]
 SolarEdges = Annotated[bool, typer.Option("--solar-edges", help="Draw networks' contours to edges that solar shows.")]
 Device = Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N, tensorrt.")]
@@ -51,13 +51,13 @@ TileSide = Annotated[
     int | None,
     typer.Option(help="Tile side in px as the refiner sees it.", show_default="its own"),
 ]
-Halo = Annotated[int | None, typer.Option(help="Context around a tile's core in px.", show_default="its own")]
+Halo = Annotated[int | None, typer.Option(help="Context around a core in px.", show_default="its own")]
 GridChoice = Annotated[GridKind, typer.Option("--grid", help="The tile plan.")]
-Solar = Annotated[bool, typer.Option("--solar/--no-solar", help="Solar channels for refiners that take them.")]
+Solar = Annotated[bool, typer.Option("--solar/--no-solar", help="Solar channels for the refiner.")]
 Threads = Annotated[int, typer.Option(min=0, help="Tiles at once; 0: as cores and memory allow.")]
 FormatChoice = Annotated[Format, typer.Option("--format", help="File format.")]
 FileFormat = Annotated[Format | None, typer.Option("--format", help="File format.", show_default="by the ending")]
-BitsChoice = Annotated[Bits, typer.Option("--bits", help="Bits per channel; auto: as the input.")]
+BitsChoice = Annotated[Bits, typer.Option("--bits", help="Bits per channel; auto: as input.")]
 Crop = Annotated[
     int | None,
     typer.Option(min=0, metavar="PX", help="Trim to the object with this margin.", show_default="off"),

@@ -58,7 +58,7 @@ def test_a_ring_is_cut_out_and_its_hole_stays_open(run, photo, tmp_path, ring_sc
 
 
 def test_json_is_one_line_a_picture_and_nothing_else(run, photo, tmp_path):
-    code, out, _ = run("cutout", photo, "-o", tmp_path / "out", "--json", "-q")
+    code, out, _ = run("cutout", photo, "-o", tmp_path / "out", "--json", "-q", *QUICK)
     assert code == 0
     (row,) = [json.loads(line) for line in out.splitlines()]
     assert row["input"] == str(photo)

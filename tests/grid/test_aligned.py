@@ -65,7 +65,7 @@ def maps(draw):
     return image > 0, (round(width * scale), round(height * scale))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(drawn=maps(), sizes=st.sampled_from([(24, 4), (32, 4), (40, 10), (64, 0), (64, 16), (300, 20)]))
 def test_laws_hold_on_any_map(scene, drawn, sizes):
     coarse = scene.coarse_of(drawn[0], size=drawn[1])

@@ -20,5 +20,5 @@ def full_set():
 
 @pytest.fixture(scope="session")
 def small_set():
-    """The same at 250 px, for what costs time by the pixel."""
-    return make_set(side=250)
+    """The same at 160 px, for what costs time by the pixel."""
+    return make_set(side=160)
