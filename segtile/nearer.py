@@ -2,7 +2,7 @@
 
 A chain of 12000 px seen at 1024 px has links of two cells, and no tile can tell from those what is to be cut. So the
 same refiner works on the picture at a quarter of its size, over the band, and its alpha becomes the map that band and
-tiles are planned from anew.
+tiles are planned from anew. It errs there, and more than at full size: what the first map left in doubt stays in doubt.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def _over(small: Raster, found: CoarseMap) -> CoarseMap:
 
 
 def _band(prob: FloatArray, seen: CoarseMap) -> BoolArray:
-    """Around the new edge, wherever in the old band it lies, and what the refiner left open."""
+    """The old band, and what lies around the new edge."""
     h, w = prob.shape
     old = cv2.resize(seen.unsure.view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
     doubt = (prob > _SURE_BACKGROUND) & (prob < _SURE_OBJECT) & old
-    return make_band(prob, doubt, _REACH)
+    return make_band(prob, doubt, _REACH) | old
