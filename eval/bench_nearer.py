@@ -1,6 +1,6 @@
 """What the look between is worth: cut-outs over a map too coarse for the refiner, with the pass at 1/4 and without.
 
-    python -m eval.bench_nearer [--sample necklace_6000] [--side PX] [--cells 1024]
+    python -m eval.bench_nearer [--sample necklace_6000] [--side PX] [--cells 1024] [--coarse auto]
 
 The picture is looked at `--cells` px wide, so that the 6000 px necklace has 5.9 px to a cell, as one of 12000 px has by
 default; `--side` takes it smaller. One row with the pass (`segtile.nearer`) and one without, of the same process.
@@ -56,9 +56,9 @@ def load(stem: str, side: int | None) -> tuple[Array, FloatArray]:
     return small, np.clip(exact, 0.0, 1.0).astype(np.float32)  # means in float32 may be 1 + 1e-7
 
 
-def cut(picture: Array, exact: FloatArray, cells: int, between: bool) -> dict[str, float]:
+def cut(picture: Array, exact: FloatArray, coarse: str, cells: int, between: bool) -> dict[str, float]:
     """Figures of one cut-out over a map of `cells` px: METRICS, tiles, seconds, px of the picture a cell as planned."""
-    recipe = build_recipe(coarse={"long_side": cells}, refine={"name": "net"})
+    recipe = build_recipe(coarse={"name": coarse, "long_side": cells}, refine={"name": "net"})
     began = time.perf_counter()
     with nullcontext() if between else no_look_between(), segtile.cutout(picture, recipe=recipe) as made:
         alpha = (made.store.rows(0, exact.shape[0]) / np.float32(65535)).astype(np.float32)
@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sample", default="necklace_6000", help="stem of a picture in data_samples")
     parser.add_argument("--side", type=int, default=None, help="px that it is made smaller to; default: as it is")
     parser.add_argument("--cells", type=int, default=1024, help="px of the first look, 256 to 4096")
+    parser.add_argument("--coarse", default="auto", help="who looks first")
     options = parser.parse_args(arguments)
     picture, exact = load(options.sample, options.side)
     print(f"{options.sample}, {max(exact.shape)} px, first seen at {options.cells} px")
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         "| look between | " + " | ".join((*METRICS, "px a cell", "tiles", "s")) + " |\n|" + "---|" * (len(METRICS) + 4)
     )
     for between in (True, False):
-        row = cut(picture, exact, options.cells, between)
+        row = cut(picture, exact, options.coarse, options.cells, between)
         shown = [f"{row[name]:.3f}" for name in METRICS]
         shown += [f"{row['cell']:.1f}", f"{row['tiles']:.0f}", f"{row['seconds']:.1f}"]
         print(f"| {'yes' if between else 'no'} | " + " | ".join(shown) + " |", flush=True)

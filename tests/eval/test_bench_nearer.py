@@ -8,7 +8,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 
 def test_with_the_look_between_the_edge_is_better(capsys):
-    main(["--sample", "earrings", "--side", "1150", "--cells", "256"])
+    main(["--sample", "earrings", "--side", "1150", "--cells", "256", "--coarse", "studio"])
     table = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     names, (between, with_it), (none, without) = table[0][1:], *((row[0], row[1:]) for row in table[1:])
     assert (between, none) == ("yes", "no")
