@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from net_graphs import write_graph
@@ -15,6 +15,7 @@ from segtile.errors import BadInput
 from segtile.recipe import build_recipe
 from segtile.refine import get_refiner, make_input
 from segtile.refine.network import NetworkRefiner, _around, _edge_of, _opening_nothing
+from segtile.types import Box, Tile
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -53,6 +54,23 @@ def test_the_second_look_is_told_the_first_answer_and_moves_its_edge_alone(ring,
     np.testing.assert_array_equal(second[~edge], first[~edge])
     assert np.abs(second - first)[edge].mean() > 0.01
     np.testing.assert_array_equal(second[~x.band], (x.prob >= 0.5)[~x.band])
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    file = write_graph(tmp_path_factory.mktemp("weights") / "tiny.onnx", metadata={"magnify": "2"})
+    return NetworkRefiner(file, device="cpu", looks=2)
+
+
+@settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 150), st.integers(0, 90), st.integers(40, 150), st.integers(40, 140))
+def test_a_pixel_that_was_looked_at_twice_is_the_same_in_every_tile(ring, twice, x0, y0, wide, high):
+    alpha, picture, coarse = ring
+    all_of_it = twice.refine(make_input(picture, coarse, whole(alpha), twice.channels, 0.004)).alpha
+    read = Box(x0, y0, x0 + wide, y0 + high) & coarse.frame
+    patch = twice.refine(make_input(picture, coarse, Tile(0, read, read), twice.channels, 0.004))
+    trusted = patch.trust >= 1
+    assert np.abs(patch.alpha - all_of_it[read.slices])[trusted].max(initial=0) <= 1 / 255
 
 
 def test_our_own_network_finds_edges_nearer_when_it_looks_twice(ring):
