@@ -161,6 +161,7 @@ def test_a_map_that_is_too_coarse_is_made_finer_first(ring_scene, weights, tmp_p
         assert "nearer" in cut.result.seconds
         assert cut.coarse.scale == pytest.approx(4.0)
         assert cut.coarse.source == "c"
+        # the first map's specks of doubt, which stay, have labels of their own
         assert set(np.unique(cut.coarse.labels[cut.coarse.prob >= 0.5])) == {1}
         error = np.abs(cut.alpha / 255 - ring_scene[1]).mean()
     assert list(dict.fromkeys(stages)) == ["read", "coarse", "nearer", "plan", "refine"]
