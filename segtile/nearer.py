@@ -2,7 +2,8 @@
 
 A chain of 12000 px seen at 1024 px has links of two cells, and no tile can tell from those what is to be cut. So the
 same refiner works on the picture at a quarter of its size, over the band, and its alpha becomes the map that band and
-tiles are planned from anew. It errs there, and more than at full size: what the first map left in doubt stays in doubt.
+tiles are planned from anew. It errs there, and more than at full size: what the first map left in doubt about an object
+stays in doubt.
 """
 
 from __future__ import annotations
@@ -80,8 +81,12 @@ def _over(small: Raster, found: CoarseMap) -> CoarseMap:
 
 
 def _band(prob: FloatArray, seen: CoarseMap) -> BoolArray:
-    """The old band, and what lies around the new edge."""
+    """The old band and what lies around the new edge, less what lies apart from all objects and shows none."""
     h, w = prob.shape
     old = cv2.resize(seen.unsure.view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
     doubt = (prob > _SURE_BACKGROUND) & (prob < _SURE_OBJECT) & old
-    return make_band(prob, doubt, _REACH) | old
+    band = make_band(prob, doubt, _REACH) | old
+    count, parts = cv2.connectedComponents(((prob >= 0.5) | band).view(np.uint8), connectivity=8)
+    shows = np.zeros(count, np.bool_)
+    shows[parts[prob > _SURE_BACKGROUND]] = True
+    return band & shows[parts]

@@ -29,7 +29,6 @@ def _main() -> None:
     recipe = Recipe.model_validate_json(sys.argv[1])
 
     def load() -> None:
-        import segtile.merge  # noqa: F401
         from segtile.cutout import refiner_for
 
         refiner_for(recipe)
