@@ -200,7 +200,8 @@ def _plan(found: CoarseMap, recipe: Recipe, refiner: Refiner, on_progress: Progr
     tile = recipe.grid.tile or refiner.tile
     halo = refiner.halo if recipe.grid.halo is None else recipe.grid.halo
     uniform = plan_uniform(found.frame, tile, halo, found)
-    plan = plan_aligned(found, tile, halo) if recipe.grid.kind == "aligned" else uniform
+    aligned = recipe.grid.kind == "aligned"
+    plan = plan_aligned(found, tile, halo, refiner.context) if aligned else uniform
     on_progress(1, 1, "plan")
     return plan, compare(plan, uniform, found)
 

@@ -56,7 +56,7 @@ def look_nearer(
         seen = _over(small, found)
         tile = recipe.grid.tile or refiner.tile
         halo = refiner.halo if recipe.grid.halo is None else recipe.grid.halo
-        plan = plan_aligned(seen, tile, halo)
+        plan = plan_aligned(seen, tile, halo, refiner.context)
         threads = usable_threads(
             plan, refiner.bytes_per_px, seen.frame.area, recipe.limits.memory_mb, recipe.refine.threads
         )

@@ -24,6 +24,7 @@ class LocalRefiner:
     name = "local"
     tile = 256
     halo = 32
+    context: int | None = None
     channels: tuple[str, ...] = ()
     bytes_per_px = 64
     coarsest = float("inf")

@@ -33,7 +33,7 @@ def cutout(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
-    looks: o.Looks = 1,
+    looks: o.Looks = o.LookTimes.auto,
     second_look: o.SecondLook = False,
     solar_edges: o.SolarEdges = False,
     device: o.Device = "auto",
@@ -52,7 +52,7 @@ def cutout(
     verbose: o.Verbose = False,
 ) -> None:
     """Cut the object out: RGBA with straight alpha, bits, profile, dpi and EXIF as the input's."""
-    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks}
+    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks.times}
     refining |= {"second_look": second_look, "solar_edges": solar_edges}
     looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
     recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, background)
@@ -69,7 +69,7 @@ def mask(
     halo: o.Halo = None,
     grid: o.GridChoice = o.GridKind.aligned,
     solar: o.Solar = True,
-    looks: o.Looks = 1,
+    looks: o.Looks = o.LookTimes.auto,
     second_look: o.SecondLook = False,
     solar_edges: o.SolarEdges = False,
     device: o.Device = "auto",
@@ -84,7 +84,7 @@ def mask(
     verbose: o.Verbose = False,
 ) -> None:
     """Write the alpha alone, 8 or 16 bit grey."""
-    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks}
+    refining: dict[str, object] = {"name": refine, "solar": solar, "threads": threads, "looks": looks.times}
     refining |= {"second_look": second_look, "solar_edges": solar_edges}
     looking: dict[str, object] = {"name": coarse, "as_rembg": as_rembg}
     recipe = _recipe(looking, refining, device, grid, tile, halo, file_format, bits, crop, None)

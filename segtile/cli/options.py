@@ -37,13 +37,27 @@ class Bits(StrEnum):
         return None if self is Bits.auto else int(self.value)
 
 
+class LookTimes(StrEnum):
+    """Values of --looks."""
+
+    auto = "auto"
+    one = "1"
+    two = "2"
+    three = "3"
+
+    @property
+    def times(self) -> int | str:
+        """1 to 3, or "auto"."""
+        return self.value if self is LookTimes.auto else int(self.value)
+
+
 Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="Pictures, or folders of them.")]
 Photo = Annotated[Path, typer.Argument(metavar="PHOTO", help="A picture.")]
 OutputDir = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results; it is made.")]
 Coarse = Annotated[str, typer.Option(help="Look at the whole: auto, studio, net, a model, FILE.onnx.")]
 AsRembg = Annotated[bool, typer.Option("--as-rembg", help="Run --coarse as rembg does, to compare.")]
 Refine = Annotated[str, typer.Option(help="Look at each tile: auto, matting, net, none, a model, FILE.onnx, FILE.pth.")]
-Looks = Annotated[int, typer.Option(min=1, max=3, help="Times that net looks at a tile; 2: finer, slower.")]
+Looks = Annotated[LookTimes, typer.Option(help="Times that net looks at a tile; auto: again where it changed much.")]
 SecondLook = Annotated[bool, typer.Option("--second-look", help="Show networks the solar view of a tile too.")]
 SolarEdges = Annotated[bool, typer.Option("--solar-edges", help="Draw networks' contours to edges that solar shows.")]
 Device = Annotated[str, typer.Option(help="Where networks run: auto, cpu, cuda, cuda:N, tensorrt.")]

@@ -113,13 +113,13 @@ def _aligned_cores(coarse: CoarseMap, tile: int, halo: int, uniform: list[Tile])
     return []
 
 
-def plan_aligned(coarse: CoarseMap, tile: int, halo: int) -> Grid:
+def plan_aligned(coarse: CoarseMap, tile: int, halo: int, context: int | None = None) -> Grid:
     """Plan tiles along the band of a coarse map: as few as it needs, with core borders where cutting hurts least.
 
     An object whose band fits a tile is one tile, whole and centred; small neighbours share one where their common box
     fits and is in nobody's way. Larger objects are sawn along their band. Every core is the bounding box of the band it
     holds, so a core next to nothing is no larger than it must be, and its read box gives it all the context there is
-    room for: always `halo` px, except beyond the frame.
+    room for, or `context` px of it: always `halo` px, except beyond the frame.
 
     The cores come from an exact search over all guillotine cuttings along the region's quiet lines, repeated for ever
     smaller parts with lines of their own, and then from laying groups of neighbours again. A plan is charged one per
@@ -132,6 +132,8 @@ def plan_aligned(coarse: CoarseMap, tile: int, halo: int) -> Grid:
         coarse: the map; only `unsure`, `labels` and, for the object's edge, `prob` are used.
         tile: side of a read box in frame px, as the refiner sees it.
         halo: context around the band in frame px.
+        context: px around a core beyond which nothing is read; not under `halo`. None reads all that a tile has room
+            for, which costs nothing where the refiner's input has one size.
 
     Returns:
         A plan of kind "aligned"; without tiles where nothing is unsure. The same map gives the same plan.
@@ -140,13 +142,14 @@ def plan_aligned(coarse: CoarseMap, tile: int, halo: int) -> Grid:
         BadInput: an empty frame, or a tile not larger than two halos.
     """
     check_sizes(coarse.frame, tile, halo)
+    context = None if context is None else max(context, halo)
     if not coarse.unsure.any():
         return assemble("aligned", [], coarse.frame, tile, halo, coarse, _NOTHING)
     whole_grid = plan_uniform(coarse.frame, tile, halo).tiles
     uniform = [t for t in whole_grid if coarse.unsure[map_slices(coarse, t.core)].any()]
     cores = _aligned_cores(coarse, tile, halo, uniform)
     if cores:
-        pairs = [(core, read_box(core, coarse.frame, tile)) for core in cores]
+        pairs = [(core, read_box(core, coarse.frame, tile, context)) for core in cores]
         return assemble("aligned", pairs, coarse.frame, tile, halo, coarse, _WHY)
     reason = _TOO_COARSE if tile - 2 * halo < max(coarse.factors) else _AS_UNIFORM
     _log.warning("%s", reason.strip())

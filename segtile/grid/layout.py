@@ -36,15 +36,16 @@ def _read_span(lo: int, hi: int, length: int, tile: int) -> tuple[int, int]:
     return start, start + side
 
 
-def read_box(core: Box, frame: Box, tile: int) -> Box:
+def read_box(core: Box, frame: Box, tile: int, context: int | None = None) -> Box:
     """The window a tile reads: `tile` px square, centred on the core, shifted to lie inside the frame.
 
-    It is smaller only where the frame is. A core whose halo fits the tile gets it on every side where the
-    frame has it.
+    It is smaller only where the frame is, and where no more than `context` px are wanted around the core. A core
+    whose halo fits the tile gets it on every side where the frame has it.
     """
     x0, x1 = _read_span(core.x0, core.x1, frame.width, tile)
     y0, y1 = _read_span(core.y0, core.y1, frame.height, tile)
-    return Box(x0, y0, x1, y1)
+    window = Box(x0, y0, x1, y1)
+    return window if context is None else window & core.expand(context, frame)
 
 
 def map_slices(coarse: CoarseMap, box: Box) -> tuple[slice, slice]:

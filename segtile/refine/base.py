@@ -17,15 +17,17 @@ class Refiner(Protocol):
     """Finds the alpha of one tile; has no knowledge of other tiles and keeps no state between them.
 
     `name` is what users choose it by. `tile` is the side of the read window in px that it works best at, `halo` the
-    context in px that it wants around a core. `channels` names the solar channels it asks for, in order.
-    `bytes_per_px` is its working memory at the peak for each pixel of the read window; a network's own, which no
-    setting of ours bounds, is not in it. `coarsest` is the frame px per cell of a coarse map beyond which it wants the
-    map made finer first. `notes` are sentences for the user, whatever the picture.
+    context in px that it wants around a core, `context` the most that it wants to read there, None where more costs
+    nothing (a network whose input has one size) or is worth what it costs. `channels` names the solar channels it asks
+    for, in order. `bytes_per_px` is its working memory at the peak for each pixel of the read window; a network's own,
+    which no setting of ours bounds, is not in it. `coarsest` is the frame px per cell of a coarse map beyond which it
+    wants the map made finer first. `notes` are sentences for the user, whatever the picture.
     """
 
     name: str
     tile: int
     halo: int
+    context: int | None
     channels: tuple[str, ...]
     bytes_per_px: int
     coarsest: float

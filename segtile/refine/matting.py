@@ -40,6 +40,7 @@ class MattingRefiner:
     name = "matting"
     tile = 1536  # matting has no size it was trained for: the larger the tile, the fewer the borders
     halo = 64
+    context: int | None = None
     channels: tuple[str, ...] = ()
     bytes_per_px = 180
     coarsest = float("inf")

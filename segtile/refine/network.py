@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,6 +20,14 @@ from segtile.types import BoolArray, Box, FloatArray, TileInput, TilePatch
 #: A network may look further than this, but what lies there hardly counts: (px) more context costs more than it gives.
 MOST_HALO = 64
 
+#: "auto", or how often.
+Looks = Literal["auto", 1, 2, 3]
+MOST_LOOKS = 3
+
+#: By validation: a place is a square of so many px to a side, of which such a share is answered otherwise than told;
+#: what differs by no more than the last is left out.
+_PLACE, _FAR, _LEAST = 65, 0.1, 0.02
+
 #: Alphas between these are on an edge, to which a second look is confined.
 _EDGE = (0.02, 0.98)
 
@@ -32,13 +41,16 @@ class NetworkRefiner:
     A network that computes at half of its input's resolution tells edges to some part of those pixels, which are
     less of the picture's where the tile is shown m times as large as it is (`magnify`). What is cut off at a
     border is felt less and less further in, so trust rises over the halo. Only what lies about the band is looked at.
+
     A further look is told the answer before in place of the coarse probability, and moves edges, but opens nothing.
+    It is worth most where an answer is far from what the network was told, since what it is told it half believes: by
+    `looks` of "auto" only what lies about such places is looked at again, up to `MOST_LOOKS` times in all.
     """
 
     coarsest = 4.0
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, name: str = "net", device: str = "auto", looks: int = 1) -> None:
+    def __init__(self, path: Path, name: str = "net", device: str = "auto", looks: Looks = "auto") -> None:
         """Load the graph at `path`, to be reported as `name`, to look `looks` times; raises as `AlphaGraph`."""
         self._graph = AlphaGraph(path, refines=True, device=device)
         self.name, self._looks = name, looks
@@ -46,6 +58,7 @@ class NetworkRefiner:
         self.magnify = self._graph.magnify
         self.tile = _SEEN // self.magnify
         self.halo = -(-min(MOST_HALO, self._graph.receptive_px) // self.magnify)
+        self.context: int | None = self.halo
         self.bytes_per_px = _BYTES * self.magnify**2
 
     def refine(self, x: TileInput) -> TilePatch:
@@ -58,22 +71,36 @@ class NetworkRefiner:
         trust = context_trust(x.tile, x.frame, reach, self.halo - reach)
         if not x.band.any():
             return make_patch(x, constants(x), trust)
-        part = _around(x.band, self.halo)
-        alpha = self._without_false_openings(self._look(x, part), x)
-        for _ in range(1, self._looks):
-            moved = np.where(_edge_of(alpha), self._look(replace(x, prob=alpha), part), alpha)
-            alpha = self._without_false_openings(_opening_nothing(moved, alpha), x)
+        here = _bounds(x.band)
+        told, alpha = x.prob, self._look(x, here)
+        for _ in range(1, MOST_LOOKS if self._looks == "auto" else self._looks):
+            again = _far_from(told, alpha, x.band) if self._looks == "auto" else here
+            if again is None:
+                break
+            told, alpha = alpha, self._look_again(x, alpha, again)
         return make_patch(x, alpha, trust)
 
-    def _look(self, x: TileInput, part: Box) -> FloatArray:
-        """What the network says of a part of the tile, and the constants beside it."""
+    def _look(self, x: TileInput, box: Box) -> FloatArray:
+        """What the network says of a box of the tile, and the constants beside it, without false openings."""
+        alpha = constants(x)
+        alpha[box.slices] = self._seen(x, box)
+        return self._without_false_openings(alpha, x)
+
+    def _look_again(self, x: TileInput, before: FloatArray, box: Box) -> FloatArray:
+        """An answer whose edges in a box of the tile have moved."""
+        moved = before.copy()
+        edge = _edge_of(before)[box.slices]
+        moved[box.slices][edge] = self._seen(replace(x, prob=before), box)[edge]
+        return self._without_false_openings(_opening_nothing(moved, before), x)
+
+    def _seen(self, x: TileInput, box: Box) -> FloatArray:
+        """The network's alpha of a box of the tile, seen with the halo around it."""
+        part = box.expand(self.halo, Box.frame(x.prob.shape[1], x.prob.shape[0]))
         corner = (self.magnify * (x.tile.read.x0 + part.x0), self.magnify * (x.tile.read.y0 + part.y0))
         found = self._graph.run(self._planes(x, part), corner)
         if self.magnify > 1:
             found = cv2.resize(found, (part.width, part.height), interpolation=cv2.INTER_AREA)
-        alpha = constants(x)
-        alpha[part.slices] = found
-        return alpha
+        return found[box.within(part).slices]
 
     def _without_false_openings(self, alpha: FloatArray, x: TileInput) -> FloatArray:
         alpha = close_bright(alpha, x)
@@ -120,11 +147,17 @@ def _opening_nothing(moved: FloatArray, before: FloatArray) -> FloatArray:
     return np.where(known[parts] | (moved >= 0.5), moved, before).astype(np.float32)
 
 
-def _around(band: BoolArray, halo: int) -> Box:
-    """What has to be looked at for the answers in the band: its bounding box and the context that it wants."""
-    frame = Box.frame(band.shape[1], band.shape[0])
-    rows, columns = (np.flatnonzero(band.any(axis=axis)) for axis in (1, 0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1).expand(halo, frame)
+def _far_from(told: FloatArray, answer: FloatArray, band: BoolArray) -> Box | None:
+    """What lies about places of which much is answered otherwise than it was told; None where there are none."""
+    off = np.abs(answer - told) * band
+    share = cv2.boxFilter(off, -1, (_PLACE, _PLACE), borderType=cv2.BORDER_CONSTANT)
+    far = (share > _FAR) & (off > _LEAST)
+    return _bounds(far) if far.any() else None
+
+
+def _bounds(mask: BoolArray) -> Box:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _magnified(values: FloatArray, times: int, way: int = cv2.INTER_LINEAR) -> FloatArray:
@@ -133,6 +166,6 @@ def _magnified(values: FloatArray, times: int, way: int = cv2.INTER_LINEAR) -> F
 
 
 @lru_cache(maxsize=2)
-def load_network(path: Path, name: str = "net", device: str = "auto", looks: int = 1) -> NetworkRefiner:
+def load_network(path: Path, name: str = "net", device: str = "auto", looks: Looks = "auto") -> NetworkRefiner:
     """A refiner of a graph; it is kept, since it has no state and a folder of pictures needs it for each of them."""
     return NetworkRefiner(path, name, device, looks)

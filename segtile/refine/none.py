@@ -14,6 +14,7 @@ class NoRefiner:
     halo = 0
     channels: tuple[str, ...] = ()
     bytes_per_px = 48
+    context: int | None = None
     coarsest = float("inf")
     notes: tuple[str, ...] = ()
 

@@ -34,6 +34,7 @@ class PromptedRefiner:
     """
 
     bytes_per_px = 260
+    context: int | None = None
     coarsest = float("inf")
 
     def __init__(

@@ -13,7 +13,7 @@ from segtile.catalog import ModelCard, graph_path, is_path, list_cards
 from segtile.errors import BadInput, ModelError
 from segtile.refine.base import Refiner
 from segtile.refine.matting import MattingRefiner
-from segtile.refine.network import load_network
+from segtile.refine.network import Looks, load_network
 from segtile.refine.none import NoRefiner
 from segtile.refine.prompted import PromptedRefiner
 
@@ -25,7 +25,7 @@ OWN = "net-refine"
 
 
 def get_refiner(
-    name: str, *, device: str = "auto", looks: int = 1, second_look: bool = False, solar_edges: bool = False
+    name: str, *, device: str = "auto", looks: Looks = "auto", second_look: bool = False, solar_edges: bool = False
 ) -> Refiner:
     """The refiner of that name.
 
@@ -35,7 +35,8 @@ def get_refiner(
             our own (.onnx), or of one of SAM's architecture: a checkpoint (.pth, .pt, .safetensors) or the folder of
             its graphs, which has a slash in it.
         device: where a network runs; see `segtile.backends.onnx.OnnxGraph`.
-        looks: how often a network like our own looks at each tile, told its own answer from the second look on.
+        looks: how often a network like our own looks at each tile, told its own answer from the second look on; see
+            `segtile.refine.network.NetworkRefiner`.
         second_look: for networks that are asked about objects; see `PromptedRefiner`.
         solar_edges: the same.
 
@@ -49,7 +50,7 @@ def get_refiner(
     if (own or chosen in _BUILT_IN) and (second_look or solar_edges):
         what = "second_look" if second_look else "solar_edges"
         raise BadInput(f"{what} is for networks that are asked about objects; the refiner {chosen} is none of them")
-    if looks > 1 and not own:
+    if looks not in ("auto", 1) and not own:
         raise BadInput(f"looks = {looks} is for networks like our own (net); the refiner {chosen} looks once")
     if chosen == "matting":
         return MattingRefiner((note,) if note else ())

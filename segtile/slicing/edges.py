@@ -61,7 +61,7 @@ def _refined(
     window = one.mask.box.expand(band + refiner.halo, one.mask.frame)
     near = [o for o in others if o is not one and o.mask is not None and not (o.mask.box & window).empty]
     seen = _map(one.mask, near, window, band)
-    grid = plan_aligned(seen, refiner.tile, refiner.halo)
+    grid = plan_aligned(seen, refiner.tile, refiner.halo, refiner.context)
     part = _Part(raster, window)
     notes: list[str] = []
     with AlphaStore(grid, seen) as store:

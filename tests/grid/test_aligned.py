@@ -10,15 +10,20 @@ from segtile.errors import BadInput
 from segtile.grid import compare, plan_aligned, plan_uniform
 
 
-def check_laws(grid, coarse, tile, halo):
-    """Cores disjoint, band covered, halo inside every read box, no read box larger than a tile."""
+def check_laws(grid, coarse, tile, halo, context=None):
+    """Cores disjoint, band covered, halo inside every read box, none larger than a tile or reaching past `context`."""
     frame = coarse.frame
     painted = np.zeros((frame.height, frame.width), np.int32)
     for t in grid.tiles:
         assert not t.core.empty
         assert frame.contains(t.read)
         assert t.read.contains(t.core.expand(halo, frame))
-        assert (t.read.width, t.read.height) == (min(tile, frame.width), min(tile, frame.height))
+        full = (min(tile, frame.width), min(tile, frame.height))
+        if context is None:
+            assert (t.read.width, t.read.height) == full
+        else:
+            assert t.core.expand(max(context, halo), frame).contains(t.read)
+            assert (t.read.width <= full[0]) & (t.read.height <= full[1])
         painted[t.core.slices] += 1
     assert painted.max(initial=0) <= 1
     rows, cols = coarse.cells(frame)
@@ -75,6 +80,17 @@ def test_laws_hold_on_any_map(scene, drawn, sizes):
     count, parted = touching(coarse, tile, halo)
     assert len(grid.tiles) <= count + parted
     assert plan_aligned(coarse, tile, halo) == grid
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn=maps(), sizes=st.sampled_from([(32, 4), (64, 0), (64, 16)]), context=st.sampled_from([0, 6, 16, 100]))
+def test_a_refiner_may_read_less_than_a_tile_has_room_for(scene, drawn, sizes, context):
+    coarse = scene.coarse_of(drawn[0], size=drawn[1])
+    tile, halo = sizes
+    grid, roomy = plan_aligned(coarse, tile, halo, context), plan_aligned(coarse, tile, halo)
+    assert [t.core for t in grid.tiles] == [t.core for t in roomy.tiles]
+    if grid.why == roomy.why and "uniform" not in grid.why:
+        check_laws(grid, coarse, tile, halo, context)
 
 
 def test_one_object_is_one_tile_whole_and_centred(scene):

@@ -1,5 +1,7 @@
 """Looks at a tile after the first: told the answer before, they move edges and open nothing."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from segtile.catalog import graph_path
 from segtile.errors import BadInput
 from segtile.recipe import build_recipe
 from segtile.refine import get_refiner, make_input
-from segtile.refine.network import NetworkRefiner, _around, _edge_of, _opening_nothing
+from segtile.refine.network import MOST_LOOKS, NetworkRefiner, _bounds, _edge_of, _far_from, _opening_nothing
 from segtile.types import Box, Tile
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -45,7 +47,7 @@ def test_the_second_look_is_told_the_first_answer_and_moves_its_edge_alone(ring,
     monkeypatch.setattr(twice._graph, "run", lambda planes, at: told.append(planes[-1]) or run(planes, at))
     second = twice.refine(x).alpha
     assert len(told) == 2
-    part = _around(x.band, twice.halo)
+    part = _bounds(x.band).expand(twice.halo, coarse.frame)
     shown = cv2.resize(told[1], (part.width, part.height), interpolation=cv2.INTER_AREA)
     wrong = np.abs(shown - first[part.slices])[x.band[part.slices]]
     assert wrong.max() <= (1e-6 if magnify == "1" else 0.25)
@@ -81,6 +83,58 @@ def test_our_own_network_finds_edges_nearer_when_it_looks_twice(ring):
     assert errors[1] < 0.95 * errors[0]
 
 
+@pytest.fixture
+def looked(monkeypatch):
+    """What a refiner asks its graph: the sizes of the planes, in order."""
+
+    def watch(refiner):
+        asked, run = [], refiner._graph.run
+        monkeypatch.setattr(refiner._graph, "run", lambda planes, at: asked.append(planes.shape[1:]) or run(planes, at))
+        return asked
+
+    return watch
+
+
+def test_what_is_answered_as_it_was_told_is_looked_at_once(ring, looked):
+    alpha, picture, coarse = ring
+    auto = get_refiner("net", device="cpu")
+    asked = looked(auto)
+    auto.refine(make_input(picture, coarse, whole(alpha), auto.channels, 0.004))
+    assert len(asked) == 1
+
+
+def test_where_much_was_answered_otherwise_the_network_looks_again_and_nowhere_else(ring, looked):
+    """The map has lost a piece of the ring, and is in doubt there."""
+    alpha, picture, coarse = ring
+    prob, band = coarse.prob.copy(), coarse.unsure.copy()
+    lost = np.s_[30:50, 75:110]
+    prob[lost], band[lost] = np.minimum(prob[lost], 0.3), True
+    wrong = replace(coarse, prob=prob, unsure=band)
+    once, auto, twice = (get_refiner("net", device="cpu", looks=looks) for looks in (1, "auto", 2))
+    x = make_input(picture, wrong, whole(alpha), once.channels, 0.004)
+    first, second = once.refine(x).alpha, twice.refine(x).alpha
+    asked = looked(auto)
+    found = auto.refine(x).alpha
+    assert 2 <= len(asked) <= MOST_LOOKS
+    assert np.prod(asked[1]) < 0.6 * np.prod(asked[0])
+    np.testing.assert_array_equal(found[:, :140], first[:, :140])
+    there = np.s_[90:150, 225:]  # the piece, in px
+    assert np.abs(found - second)[there].mean() < 0.5 * np.abs(found - first)[there].mean()
+
+
+@given(st.integers(0, 60), st.integers(0, 80), st.integers(1, 40), st.floats(0.05, 1))
+def test_a_place_is_far_from_what_was_told_by_a_tenth_of_its_square(y, x, side, much):
+    told, answer = np.zeros((2, 70, 90), np.float32)
+    answer[y : y + side, x : x + side] = much
+    seen = (answer > 0).sum()
+    box = _far_from(told, answer, np.ones(told.shape, np.bool_))
+    if seen * much < 0.0999 * 65 * 65:
+        assert box is None
+    if seen * much > 0.1001 * 65 * 65 and side <= 32:
+        assert box == Box(x, y, min(x + side, 90), min(y + side, 70))
+    assert _far_from(told, answer, np.zeros(told.shape, np.bool_)) is None
+
+
 @given(fields, fields)
 def test_nothing_is_opened_that_was_not_open_anywhere(moved, before):
     out = _opening_nothing(moved, before)
@@ -111,11 +165,13 @@ def test_an_edge_is_what_is_mixed_and_both_sides_of_what_changes(alpha):
 def test_only_networks_of_our_own_look_more_than_once(name):
     with pytest.raises(BadInput, match="looks once"):
         get_refiner(name, looks=2)
+    assert get_refiner(name).name == name
 
 
 def test_more_looks_than_are_of_use_are_refused():
     assert build_recipe(refine={"looks": 2}).refine.looks == 2
-    for looks in (0, 4):
+    assert build_recipe().refine.looks == "auto"
+    for looks in (0, 4, "2", "often"):
         with pytest.raises(BadInput, match="looks"):
             build_recipe(refine={"looks": looks})
 

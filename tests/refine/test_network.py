@@ -49,7 +49,7 @@ def either(request):
 
 def test_it_is_a_refiner_that_asks_for_what_its_graph_takes(refiner, tmp_path):
     assert isinstance(refiner, Refiner)
-    assert (refiner.channels, refiner.halo, refiner.coarsest) == (SOLAR_CHANNELS, 10, 4.0)
+    assert (refiner.channels, refiner.halo, refiner.context, refiner.coarsest) == (SOLAR_CHANNELS, 10, 10, 4.0)
     plain = write_graph(tmp_path / "far.onnx", channels="", metadata={"receptive_px": "900"})
     far = get_refiner(str(plain))
     assert (far.name, far.channels, far.halo) == ("far", (), MOST_HALO)
