@@ -74,8 +74,8 @@ class NetworkRefiner:
         here = _bounds(x.band)
         told, alpha = x.prob, self._look(x, here)
         for _ in range(1, MOST_LOOKS if self._looks == "auto" else self._looks):
-            again = _far_from(told, alpha, x.band) if self._looks == "auto" else here
-            if again is None:
+            again = _places(_far_from(told, alpha, x.band), self.halo) if self._looks == "auto" else [here]
+            if not again:
                 break
             told, alpha = alpha, self._look_again(x, alpha, again)
         return make_patch(x, alpha, trust)
@@ -86,11 +86,12 @@ class NetworkRefiner:
         alpha[box.slices] = self._seen(x, box)
         return self._without_false_openings(alpha, x)
 
-    def _look_again(self, x: TileInput, before: FloatArray, box: Box) -> FloatArray:
-        """An answer whose edges in a box of the tile have moved."""
-        moved = before.copy()
-        edge = _edge_of(before)[box.slices]
-        moved[box.slices][edge] = self._seen(replace(x, prob=before), box)[edge]
+    def _look_again(self, x: TileInput, before: FloatArray, boxes: list[Box]) -> FloatArray:
+        """An answer whose edges in some boxes of the tile have moved."""
+        moved, edge, knowing = before.copy(), _edge_of(before), replace(x, prob=before)
+        for box in boxes:
+            here = edge[box.slices]
+            moved[box.slices][here] = self._seen(knowing, box)[here]
         return self._without_false_openings(_opening_nothing(moved, before), x)
 
     def _seen(self, x: TileInput, box: Box) -> FloatArray:
@@ -147,12 +148,22 @@ def _opening_nothing(moved: FloatArray, before: FloatArray) -> FloatArray:
     return np.where(known[parts] | (moved >= 0.5), moved, before).astype(np.float32)
 
 
-def _far_from(told: FloatArray, answer: FloatArray, band: BoolArray) -> Box | None:
-    """What lies about places of which much is answered otherwise than it was told; None where there are none."""
+def _far_from(told: FloatArray, answer: FloatArray, band: BoolArray) -> BoolArray:
+    """Pixels in places of which much is answered otherwise than it was told."""
     off = np.abs(answer - told) * band
     share = cv2.boxFilter(off, -1, (_PLACE, _PLACE), borderType=cv2.BORDER_CONSTANT)
-    far = (share > _FAR) & (off > _LEAST)
-    return _bounds(far) if far.any() else None
+    return np.asarray((share > _FAR) & (off > _LEAST), np.bool_)
+
+
+def _places(mask: BoolArray, halo: int) -> list[Box]:
+    """Boxes that hold a mask, few enough that it costs least to look at each with its halo."""
+    if not mask.any():
+        return []
+    frame, square = Box.frame(mask.shape[1], mask.shape[0]), np.ones((2 * halo + 1, 2 * halo + 1), np.uint8)
+    count, parts = cv2.connectedComponents(cv2.dilate(mask.view(np.uint8), square))
+    boxes, whole = [_bounds(mask & (parts == n)) for n in range(1, count)], _bounds(mask)
+    apart = sum(box.expand(halo, frame).area for box in boxes)
+    return boxes if apart < whole.expand(halo, frame).area else [whole]
 
 
 def _bounds(mask: BoolArray) -> Box:
