@@ -74,29 +74,32 @@ class NetworkRefiner:
         here = _bounds(x.band)
         told, alpha = x.prob, self._look(x, here)
         for _ in range(1, MOST_LOOKS if self._looks == "auto" else self._looks):
-            again = _places(_far_from(told, alpha, x.band), self.halo) if self._looks == "auto" else [here]
+            halo, again = self.halo, [here]
+            if self._looks == "auto":
+                halo = self.halo // 2  # by validation: what it knows of its answer before stands for the rest
+                again = _places(_far_from(told, alpha, x.band), halo)
             if not again:
                 break
-            told, alpha = alpha, self._look_again(x, alpha, again)
+            told, alpha = alpha, self._look_again(x, alpha, again, halo)
         return make_patch(x, alpha, trust)
 
     def _look(self, x: TileInput, box: Box) -> FloatArray:
         """What the network says of a box of the tile, and the constants beside it, without false openings."""
         alpha = constants(x)
-        alpha[box.slices] = self._seen(x, box)
+        alpha[box.slices] = self._seen(x, box, self.halo)
         return self._without_false_openings(alpha, x)
 
-    def _look_again(self, x: TileInput, before: FloatArray, boxes: list[Box]) -> FloatArray:
+    def _look_again(self, x: TileInput, before: FloatArray, boxes: list[Box], halo: int) -> FloatArray:
         """An answer whose edges in some boxes of the tile have moved."""
         moved, edge, knowing = before.copy(), _edge_of(before), replace(x, prob=before)
         for box in boxes:
             here = edge[box.slices]
-            moved[box.slices][here] = self._seen(knowing, box)[here]
+            moved[box.slices][here] = self._seen(knowing, box, halo)[here]
         return self._without_false_openings(_opening_nothing(moved, before), x)
 
-    def _seen(self, x: TileInput, box: Box) -> FloatArray:
-        """The network's alpha of a box of the tile, seen with the halo around it."""
-        part = box.expand(self.halo, Box.frame(x.prob.shape[1], x.prob.shape[0]))
+    def _seen(self, x: TileInput, box: Box, halo: int) -> FloatArray:
+        """The network's alpha of a box of the tile, seen with a halo around it."""
+        part = box.expand(halo, Box.frame(x.prob.shape[1], x.prob.shape[0]))
         corner = (self.magnify * (x.tile.read.x0 + part.x0), self.magnify * (x.tile.read.y0 + part.y0))
         found = self._graph.run(self._planes(x, part), corner)
         if self.magnify > 1:
