@@ -28,8 +28,8 @@ from segtile.backends.alpha_graph import AlphaGraph
 from segtile.backends.onnx import OnnxGraph
 from segtile.catalog import graph_path
 from segtile.recipe import build_recipe
-from segtile.refine.network import Looks, NetworkRefiner
-from segtile.types import Box, FloatArray, TileInput
+from segtile.refine.network import NetworkRefiner
+from segtile.types import Box, FloatArray, Looks, TileInput
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data_samples"
 SIDE = 1024

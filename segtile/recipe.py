@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from segtile.errors import BadInput, ReadError
+from segtile.types import Looks
 
 
 class _Settings(BaseModel):
@@ -50,7 +51,7 @@ class RefineSettings(_Settings):
     name: str = "auto"
     solar: bool = True
     threads: int = Field(0, ge=0, le=256)
-    looks: Literal["auto", 1, 2, 3] = "auto"
+    looks: Looks = "auto"
     second_look: bool = False
     solar_edges: bool = False
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ AlphaArray = npt.NDArray[np.uint16]
 
 #: ``on_progress(done, total, stage)``; every long loop takes one, only the command line draws it.
 Progress = Callable[[int, int, str], None]
+
+#: How often a refiner looks at a tile; "auto" is again where its answer is far from what it was told.
+Looks = Literal["auto", 1, 2, 3]
 
 
 def no_progress(done: int, total: int, stage: str) -> None:

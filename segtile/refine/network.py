@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,13 +14,12 @@ from segtile.refine.base import constants, context_trust, make_patch
 from segtile.refine.inputs import solar_of
 from segtile.refine.openings import close_bright, close_denied, close_edgeless, close_tinted, close_unsure
 from segtile.solar import network_channels
-from segtile.types import BoolArray, Box, FloatArray, TileInput, TilePatch
+from segtile.types import BoolArray, Box, FloatArray, Looks, TileInput, TilePatch
 
 #: A network may look further than this, but what lies there hardly counts: (px) more context costs more than it gives.
 MOST_HALO = 64
 
-#: "auto", or how often.
-Looks = Literal["auto", 1, 2, 3]
+#: By "auto".
 MOST_LOOKS = 3
 
 #: By validation: a place is a square of so many px to a side, of which such a share is answered otherwise than told;

@@ -13,9 +13,10 @@ from segtile.catalog import ModelCard, graph_path, is_path, list_cards
 from segtile.errors import BadInput, ModelError
 from segtile.refine.base import Refiner
 from segtile.refine.matting import MattingRefiner
-from segtile.refine.network import Looks, load_network
+from segtile.refine.network import load_network
 from segtile.refine.none import NoRefiner
 from segtile.refine.prompted import PromptedRefiner
+from segtile.types import Looks
 
 _BUILT_IN = ("matting", "none")
 #: The catalogue's role whose models refine tiles.
