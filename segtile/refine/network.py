@@ -26,6 +26,13 @@ MOST_LOOKS = 3
 #: what differs by no more than the last is left out.
 _PLACE, _FAR, _LEAST = 65, 0.1, 0.02
 
+#: By validation, for edges that lie inwards of the true ones by a tenth of a pixel or two: it is told of a coarse map
+#: this share of the way to the most within so many px of each pixel.
+_WIDER, _WITHIN = 0.25, 2
+
+#: By validation: maps are surer than what it learnt from, so it is told such a share of their log odds.
+_SURENESS = 0.8
+
 #: Alphas between these are on an edge, to which a second look is confined.
 _EDGE = (0.02, 0.98)
 
@@ -37,8 +44,9 @@ class NetworkRefiner:
     """An ONNX graph (1, 3 + channels + 1, m h, m w) to (1, 1, m h, m w); see `segtile.backends.alpha_graph`.
 
     A network that computes at half of its input's resolution tells edges to some part of those pixels, which are
-    less of the picture's where the tile is shown m times as large as it is (`magnify`). What is cut off at a
-    border is felt less and less further in, so trust rises over the halo. Only what lies about the band is looked at.
+    less of the picture's where the tile is shown m times as large as it is (`magnify`), by Lanczos' kernel: what
+    cubic interpolation takes of the sharpness, the network misses. What is cut off at a border is felt less and less
+    further in, so trust rises over the halo. Only what lies about the band is looked at.
 
     A further look is told the answer before in place of the coarse probability, and moves edges, but opens nothing.
     It is worth most where an answer is far from what the network was told, since what it is told it half believes: by
@@ -84,7 +92,7 @@ class NetworkRefiner:
     def _look(self, x: TileInput, box: Box) -> FloatArray:
         """What the network says of a box of the tile, and the constants beside it, without false openings."""
         alpha = constants(x)
-        alpha[box.slices] = self._seen(x, box, self.halo)
+        alpha[box.slices] = self._seen(replace(x, prob=_wider(x.prob)), box, self.halo)
         return self._without_false_openings(alpha, x)
 
     def _look_again(self, x: TileInput, before: FloatArray, boxes: list[Box], halo: int) -> FloatArray:
@@ -116,9 +124,9 @@ class NetworkRefiner:
     def _planes(self, x: TileInput, part: Box) -> FloatArray:
         at = part.slices
         solar = None if x.channels is None else x.channels[at]
-        rgb, prob = x.rgb[at], x.prob[at]
+        rgb, prob = x.rgb[at], _less_sure(x.prob[at])
         if self.magnify > 1:
-            rgb = np.clip(_magnified(rgb, self.magnify, cv2.INTER_CUBIC), 0.0, 1.0)
+            rgb = np.clip(_magnified(rgb, self.magnify, cv2.INTER_LANCZOS4), 0.0, 1.0)
             prob = _magnified(prob, self.magnify)
             if solar is not None and self.channels:
                 # of the magnified colours: folds do not lie between two values as colours do
@@ -131,6 +139,19 @@ class NetworkRefiner:
         planes[3:-1] = solar.transpose(2, 0, 1)
         planes[-1] = prob
         return planes
+
+
+def _wider(prob: FloatArray) -> FloatArray:
+    """A map whose objects reach a little further."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _WITHIN + 1, 2 * _WITHIN + 1))
+    return np.asarray(prob + np.float32(_WIDER) * (cv2.dilate(prob, disc) - prob), np.float32)
+
+
+def _less_sure(prob: FloatArray) -> FloatArray:
+    """Probabilities of `_SURENESS` times the log odds."""
+    held = np.clip(prob, 0.0, 1.0)  # interpolation may round to a little over
+    yes, no = held**_SURENESS, (1.0 - held) ** _SURENESS
+    return np.asarray(yes / (yes + no), np.float32)
 
 
 def _edge_of(alpha: FloatArray) -> BoolArray:

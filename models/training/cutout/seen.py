@@ -71,9 +71,9 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
     Args:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
-        stage: its training: how many times as large as it is the picture is shown (`magnify`, m), as
-            `segtile.refine.network` does it, and what is told of it (`solar`, `prob`); the rest is as if nothing were
-            known.
+        stage: its training: how many times as large as it is the picture is shown (`magnify`, m), and what is told of
+            it (`solar`, `prob`); the rest is as if nothing were known. `segtile.refine.network` shows it a little
+            sharper and tells a little more, to make up for what these weights miss.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
     rgb = magnified(rgb, stage.magnify, "bicubic").clamp(0, 1)
