@@ -31,7 +31,7 @@ _PLACE, _FAR, _LEAST = 65, 0.1, 0.02
 _WIDER, _WITHIN = 0.25, 2
 
 #: By validation: maps are surer than what it learnt from, so it is told such a share of their log odds.
-_SURENESS = 0.8
+SURENESS = 0.8
 
 #: Alphas between these are on an edge, to which a second look is confined.
 _EDGE = (0.02, 0.98)
@@ -148,9 +148,9 @@ def _wider(prob: FloatArray) -> FloatArray:
 
 
 def _less_sure(prob: FloatArray) -> FloatArray:
-    """Probabilities of `_SURENESS` times the log odds."""
+    """Probabilities of `SURENESS` times the log odds."""
     held = np.clip(prob, 0.0, 1.0)  # interpolation may round to a little over
-    yes, no = held**_SURENESS, (1.0 - held) ** _SURENESS
+    yes, no = held**SURENESS, (1.0 - held) ** SURENESS
     return np.asarray(yes / (yes + no), np.float32)
 
 

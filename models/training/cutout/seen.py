@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from torch.nn import functional
 from models.training.cutout.bank import as_bytes
 from models.training.cutout.config import Stage
 from models.training.cutout.shapes import Float
+from segtile.refine.network import SURENESS
 from segtile.solar.adaptive import SWING
 from segtile.solar.channels import (
     LEAST_SIGMA,
@@ -72,25 +75,47 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
         stage: its training: how many times as large as it is the picture is shown (`magnify`, m), and what is told of
-            it (`solar`, `prob`); the rest is as if nothing were known. `segtile.refine.network` shows it a little
-            sharper and tells a little more, to make up for what these weights miss.
+            it (`solar`, `prob`); the rest is as if nothing were known. Both as `segtile.refine.network` does it, but
+            for how much wider than it is that tells a coarse map: by this the edges of given weights are set right.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
-    rgb = magnified(rgb, stage.magnify, "bicubic").clamp(0, 1)
+    rgb = sharply_magnified(rgb, stage.magnify).clamp(0, 1)
     tone = magnified(tone_of(given.tone)[:, None], stage.magnify)  # type: ignore[arg-type]
     known, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
     out = [rgb, solar(rgb, tone, sigma.float(), known)]
     if refines:
-        said = magnified(given.prob[:, None].float() / 255, stage.magnify)  # type: ignore[index]
+        said = magnified(less_sure(given.prob[:, None].float() / 255), stage.magnify)  # type: ignore[index]
         out.append(said if stage.prob else torch.full_like(said, 0.5))
     return with_told(torch.cat(out, 1), stage.solar), given.alpha[:, None].float() / 255  # type: ignore[index]
 
 
-def magnified(values: Tensor, times: int, mode: str = "bilinear") -> Tensor:
-    """(B, C, H, W) to (B, C, times H, times W)."""
+def less_sure(prob: Tensor) -> Tensor:
+    """Probabilities of `SURENESS` times the log odds."""
+    yes, no = prob**SURENESS, (1 - prob) ** SURENESS
+    return yes / (yes + no)
+
+
+def magnified(values: Tensor, times: int) -> Tensor:
+    """(B, C, H, W) to (B, C, times H, times W), linear between the middles of pixels."""
     if times == 1:
         return values
-    return functional.interpolate(values, scale_factor=float(times), mode=mode, align_corners=False)
+    return functional.interpolate(values, scale_factor=float(times), mode="bilinear", align_corners=False)
+
+
+def sharply_magnified(values: Tensor, times: int) -> Tensor:
+    """The same by Lanczos' kernel, which torch does not have: its weights are asked of the library that does."""
+    if times == 1:
+        return values
+    rows, columns = (_lanczos(side, times).to(values) for side in values.shape[-2:])
+    return rows @ values @ columns.T
+
+
+@lru_cache(maxsize=64)
+def _lanczos(side: int, times: int) -> Tensor:
+    """(times side, side): what each sample along a side that is so many times as long takes of those it is made of."""
+    return torch.from_numpy(
+        cv2.resize(np.eye(side, dtype=np.float32), (side, times * side), interpolation=cv2.INTER_LANCZOS4)
+    )
 
 
 def at_size_of(values: Tensor, wanted: Tensor) -> Tensor:
