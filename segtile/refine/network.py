@@ -30,7 +30,7 @@ _PLACE, _FAR, _LEAST = 65, 0.1, 0.02
 #: this share of the way to the most within so many px of each pixel.
 _WIDER, _WITHIN = 0.25, 2
 
-#: By validation: maps are surer than what it learnt from, so it is told such a share of their log odds.
+#: By validation: what it is told, a map or its own answer before, has such a share of its log odds.
 SURENESS = 0.8
 
 #: Alphas between these are on an edge, to which a second look is confined.
