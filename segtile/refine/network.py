@@ -48,7 +48,8 @@ class NetworkRefiner:
     cubic interpolation takes of the sharpness, the network misses. What is cut off at a border is felt less and less
     further in, so trust rises over the halo. Only what lies about the band is looked at.
 
-    A further look is told the answer before in place of the coarse probability, and moves edges, but opens nothing.
+    What it is told of the coarse probability is a little wider and less sure than that is. A further look is told the
+    answer before in its place, less sure too, and moves edges, but opens nothing.
     It is worth most where an answer is far from what the network was told, since what it is told it half believes: by
     `looks` of "auto" only what lies about such places is looked at again, up to `MOST_LOOKS` times in all.
     """

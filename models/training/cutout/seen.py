@@ -75,8 +75,8 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
         stage: its training: how many times as large as it is the picture is shown (`magnify`, m), and what is told of
-            it (`solar`, `prob`); the rest is as if nothing were known. Both as `segtile.refine.network` does it, but
-            for how much wider than it is that tells a coarse map: by this the edges of given weights are set right.
+            it (`solar`, `prob`); the rest is as if nothing were known. Shown and told as by `segtile.refine.network`,
+            which widens the coarse map besides, to set the edges of finished weights right.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
     rgb = sharply_magnified(rgb, stage.magnify).clamp(0, 1)
