@@ -14,6 +14,7 @@ from models.training.cutout.config import SETTINGS as SETTINGS_FILE
 from models.training.cutout.config import Data, Settings, Stage, read_settings
 from models.training.cutout.losses import refine_losses
 from models.training.cutout.refine_net import Refiner, alpha_of, begin, by_colour, reach
+from models.training.cutout.units import Depthwise
 from models.training.cutout.weights import COARSE, take
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -120,3 +121,14 @@ def test_a_colour_that_is_no_mixture_of_both_lies_aside_of_their_line():
     aside = by_colour(rgb, prob**2, (1 - prob) ** 2, 2, (3,), aside=True)[:, 2]
     assert float(aside[:, 24:28, 30:34].min()) > 0.5
     assert float(aside[:, 24:28, 50:].max()) < 0.05
+
+
+def test_filters_of_one_channel_each_are_in_full_precision_on_a_processor():
+    torch.manual_seed(4)
+    given = torch.rand(1, 8, 12, 12)
+    several, whole = Depthwise(8, 8, 3, padding=1, groups=8), torch.nn.Conv2d(8, 8, 3, padding=1)
+    exact = several(given)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert whole(given).dtype == torch.bfloat16  # what is about it is not
+        torch.testing.assert_close(several(given), exact)
+        torch.testing.assert_close(several(given.bfloat16()), several(given.bfloat16().float()))

@@ -117,6 +117,18 @@ def test_the_clock_ends_a_run(shelves, tmp_path):
     assert (tmp_path / training.CHECKPOINT).exists()
 
 
+@pytest.mark.parametrize("settled", [True, False])
+def test_normalisation_keeps_the_statistics_that_it_begins_with_where_it_is_settled(shelves, tmp_path, settled):
+    settings = replace(SETTINGS, refine=replace(_STAGE, steps=2, settled=settled))
+    begun = training.start("refine", settings, CPU).model
+    run = training.train("refine", settings, shelves, tmp_path, CPU, workers=0)
+    before = {name: part for name, part in begun.named_buffers() if name.endswith("running_mean")}
+    after = dict(run.model.named_buffers())
+    assert all(torch.equal(part, after[name]) for name, part in before.items() if "encoder" in name)
+    assert all(torch.equal(part, after[name]) == settled for name, part in before.items() if "encoder" not in name)
+    assert not torch.equal(begun.stem[0].weight, run.model.stem[0].weight)
+
+
 @pytest.mark.parametrize("half", [False, True])
 def test_the_exported_graph_says_what_the_network_says(whole, tmp_path, half):
     task, run, _ = whole

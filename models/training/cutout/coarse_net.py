@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.cutout.units import Separable, unit
+from models.training.cutout.units import Depthwise, Separable, unit
 
 INPUTS = 7  # RGB and four solar channels
 # By Lite's number: kernel, stride, expansion, channels out, how often. B0's table, and one 1.1 times as wide and 1.2
@@ -57,7 +57,7 @@ class _Block(nn.Module):
         if expansion > 1:
             self._expand_conv = nn.Conv2d(inside, wide, 1, bias=False)
             self._bn0 = _norm(wide)
-        self._depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False)
+        self._depthwise_conv = Depthwise(wide, wide, kernel, stride, kernel // 2, groups=wide, bias=False)
         self._bn1 = _norm(wide)
         self._project_conv = nn.Conv2d(wide, outside, 1, bias=False)
         self._bn2 = _norm(outside)

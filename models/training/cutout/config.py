@@ -60,7 +60,8 @@ class Stage:
     share `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full precision, as alpha
     has 256 levels. `lite` is the number of the EfficientNet-Lite that the network is built around. `magnify` is how
     many times as large as it is the refiner sees the picture, whose sides are `sides` before that. `views` is how
-    often each picture is learnt from, on average (`models.training.cutout.pool`).
+    often each picture is learnt from, on average (`models.training.cutout.pool`). With `settled` all normalisation
+    keeps the statistics that it begins with, which those of a few pictures at a time would make worse.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -84,6 +85,7 @@ class Stage:
     lite: int = 2
     views: int = 1
     magnify: int = 1
+    settled: bool = False
     checkpoint_every: int = 50
     validate_every: int = 200
 

@@ -164,6 +164,10 @@ def progress(run: Run, stage: Stage) -> float:
 def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None:
     """One step of the optimiser, and the running average after it."""
     run.model.train()
+    if stage.settled:
+        for part in run.model.modules():
+            if isinstance(part, nn.BatchNorm2d):
+                part.eval()
     rate = cosine(stage.rate, run.step, stage.steps, stage.warm_up)
     if stage.minutes > 0:
         rate = min(1.0, (run.step + 1) / stage.warm_up) * cosine(

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 
+class Depthwise(nn.Conv2d):
+    """One filter a channel. On a processor always in float32: in bfloat16 its gradients take four to six times as long."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H', W')."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
 def unit(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
     """A convolution, batch normalisation (which export folds into it), and ReLU where wanted."""
+    conv = Depthwise if groups == inside == outside else nn.Conv2d
     layers: list[nn.Module] = [
-        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
+        conv(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False),
         nn.BatchNorm2d(outside, momentum=0.05),
     ]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
