@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 class Depthwise(nn.Conv2d):
-    """One filter a channel. On a processor always in float32: in bfloat16 its gradients take four to six times as long."""
+    """One filter a channel. On a processor always in float32: bfloat16's gradients take four to six times as long."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H', W')."""
