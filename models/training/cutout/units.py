@@ -15,7 +15,7 @@ class Depthwise(nn.Conv2d):
         if x.device.type != "cpu":
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
-            return super().forward(x.float())
+            return super().forward(x if x.dtype == torch.float32 else x.float())  # no cast in an exported graph
 
 
 def unit(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
