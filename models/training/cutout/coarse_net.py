@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.training.cutout.units import Depthwise, Separable, unit
+from models.training.cutout.units import Depthwise, Separable, hold_statistics, unit
 
 INPUTS = 7  # RGB and four solar channels
 # By Lite's number: kernel, stride, expansion, channels out, how often. B0's table, and one 1.1 times as wide and 1.2
@@ -102,9 +102,7 @@ class Encoder(nn.Module):
     def train(self, mode: bool = True) -> Encoder:
         """Statistics of four pictures at a time would be worse than ImageNet's: they stay as they are."""
         super().train(mode)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+        hold_statistics(self)
         return self
 
 

@@ -23,6 +23,7 @@ from models.training.cutout.pool import pairs as views
 from models.training.cutout.refine_net import Refiner, begin
 from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
+from models.training.cutout.units import hold_statistics
 from models.training.cutout.weights import COARSE, read, take
 
 log = logging.getLogger("segtile")
@@ -165,9 +166,7 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
     """One step of the optimiser, and the running average after it."""
     run.model.train()
     if stage.settled:
-        for part in run.model.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                part.eval()
+        hold_statistics(run.model)
     rate = cosine(stage.rate, run.step, stage.steps, stage.warm_up)
     if stage.minutes > 0:
         rate = min(1.0, (run.step + 1) / stage.warm_up) * cosine(

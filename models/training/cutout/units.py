@@ -28,6 +28,13 @@ def unit(inside: int, outside: int, kernel: int, stride: int = 1, groups: int = 
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if act else nn.Sequential(*layers)
 
 
+def hold_statistics(module: nn.Module) -> None:
+    """Let all batch normalisation in a network use the statistics that it has, and leave them as they are."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
+
+
 class Separable(nn.Module):
     """Depthwise 5 x 5 and pointwise, with a way past."""
 
