@@ -28,7 +28,7 @@ _PLACE, _FAR, _LEAST = 65, 0.1, 0.02
 
 #: By validation, for edges that lie inwards of the true ones by a tenth of a pixel or two: it is told of a coarse map
 #: this share of the way to the most within so many px of each pixel.
-_WIDER, _WITHIN = 0.25, 2
+WIDER, WITHIN = 0.25, 2
 
 #: By validation: what it is told, a map or its own answer before, has such a share of its log odds.
 SURENESS = 0.8
@@ -144,8 +144,8 @@ class NetworkRefiner:
 
 def _wider(prob: FloatArray) -> FloatArray:
     """A map whose objects reach a little further."""
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _WITHIN + 1, 2 * _WITHIN + 1))
-    return np.asarray(prob + np.float32(_WIDER) * (cv2.dilate(prob, disc) - prob), np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WITHIN + 1, 2 * WITHIN + 1))
+    return np.asarray(prob + np.float32(WIDER) * (cv2.dilate(prob, disc) - prob), np.float32)
 
 
 def _less_sure(prob: FloatArray) -> FloatArray:

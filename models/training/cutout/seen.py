@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.training.cutout.bank import as_bytes
 from models.training.cutout.config import Stage
 from models.training.cutout.shapes import Float
-from segtile.refine.network import SURENESS
+from segtile.refine.network import SURENESS, WIDER, WITHIN
 from segtile.solar.adaptive import SWING
 from segtile.solar.channels import (
     LEAST_SIGMA,
@@ -75,8 +75,8 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
         given: tensors, on the device that is to compute.
         refines: whether the coarse probability is seen too.
         stage: its training: how many times as large as it is the picture is shown (`magnify`, m), and what is told of
-            it (`solar`, `prob`); the rest is as if nothing were known. Shown and told as by `segtile.refine.network`,
-            which widens the coarse map besides, to set the edges of finished weights right.
+            it (`solar`, `prob`); the rest is as if nothing were known. Shown and told as by `segtile.refine.network`
+            on its first look.
     """
     rgb = given.pixels.permute(0, 3, 1, 2).float() / 255  # type: ignore[union-attr]
     rgb = sharply_magnified(rgb, stage.magnify).clamp(0, 1)
@@ -84,15 +84,31 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
     known, sigma = (one.view(-1, 1, 1, 1) for one in (given.told, given.sigma))  # type: ignore[union-attr]
     out = [rgb, solar(rgb, tone, sigma.float(), known)]
     if refines:
-        said = magnified(less_sure(given.prob[:, None].float() / 255), stage.magnify)  # type: ignore[index]
+        said = magnified(less_sure(wider(given.prob[:, None].float() / 255)), stage.magnify)  # type: ignore[index]
         out.append(said if stage.prob else torch.full_like(said, 0.5))
     return with_told(torch.cat(out, 1), stage.solar), given.alpha[:, None].float() / 255  # type: ignore[index]
+
+
+def told_again(seen: Tensor, answer: Tensor) -> Tensor:
+    """Planes (B, 8, m H, m W) of a further look: the answer before, (B, 1, H, W), stands for the coarse probability."""
+    times = seen.shape[-1] // answer.shape[-1]
+    return torch.cat([seen[:, :-1], magnified(less_sure(answer), times)], 1)
 
 
 def less_sure(prob: Tensor) -> Tensor:
     """Probabilities of `SURENESS` times the log odds."""
     yes, no = prob**SURENESS, (1 - prob) ** SURENESS
     return yes / (yes + no)
+
+
+def wider(prob: Tensor) -> Tensor:
+    """Maps (B, 1, H, W) whose objects reach a little further, as `segtile.refine.network` tells of them."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WITHIN + 1, 2 * WITHIN + 1))
+    around = functional.pad(prob, (WITHIN,) * 4)
+    most, (height, width) = prob, prob.shape[-2:]
+    for y, x in np.argwhere(disc):
+        most = torch.maximum(most, around[..., y : y + height, x : x + width])
+    return prob + WIDER * (most - prob)
 
 
 def magnified(values: Tensor, times: int) -> Tensor:
