@@ -81,9 +81,9 @@ def seen_px(coarse: str, refine: str, looks: Looks) -> int:
     """Px of the pictures that the refiner looks at in samples, all looks together."""
     px, look = [0], NetworkRefiner._seen
 
-    def counted(self: NetworkRefiner, x: TileInput, box: Box, halo: int) -> FloatArray:
+    def counted(self: NetworkRefiner, x: TileInput, box: Box, halo: int, way: tuple[int, int]) -> FloatArray:
         px.append(box.expand(halo, Box.frame(x.prob.shape[1], x.prob.shape[0])).area)
-        return look(self, x, box, halo)
+        return look(self, x, box, halo, way)
 
     recipe = build_recipe(coarse={"name": coarse}, refine={"name": refine, "looks": looks})
     with mock.patch.object(NetworkRefiner, "_seen", counted):

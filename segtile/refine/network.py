@@ -33,6 +33,10 @@ WIDER, WITHIN = 0.25, 2
 #: By validation: what it is told, a map or its own answer before, has such a share of its log odds.
 SURENESS = 0.8
 
+#: By validation: which way round each look sees the tile, as steps along its rows and columns: where a network errs
+#: depends on that, and a look that errs elsewhere finds more of what the one before got wrong.
+_WAYS = ((1, 1), (1, -1), (-1, 1))
+
 #: Alphas between these are on an edge, to which a second look is confined.
 _EDGE = (0.02, 0.98)
 
@@ -49,7 +53,7 @@ class NetworkRefiner:
     further in, so trust rises over the halo. Only what lies about the band is looked at.
 
     What it is told of the coarse probability is a little wider and less sure than that is. A further look is told the
-    answer before in its place, less sure too, and moves edges, but opens nothing.
+    answer before in its place, less sure too, sees the tile mirrored, and moves edges, but opens nothing.
     It is worth most where an answer is far from what the network was told, since what it is told it half believes: by
     `looks` of "auto" only what lies about such places is looked at again, up to `MOST_LOOKS` times in all.
     """
@@ -80,35 +84,42 @@ class NetworkRefiner:
             return make_patch(x, constants(x), trust)
         here = _bounds(x.band)
         told, alpha = x.prob, self._look(x, here)
-        for _ in range(1, MOST_LOOKS if self._looks == "auto" else self._looks):
+        for way in _WAYS[1 : MOST_LOOKS if self._looks == "auto" else self._looks]:
             halo, again = self.halo, [here]
             if self._looks == "auto":
                 halo = self.halo // 2  # by validation: what it knows of its answer before stands for the rest
                 again = _places(_far_from(told, alpha, x.band), halo)
             if not again:
                 break
-            told, alpha = alpha, self._look_again(x, alpha, again, halo)
+            told, alpha = alpha, self._look_again(x, alpha, again, halo, way)
         return make_patch(x, alpha, trust)
 
     def _look(self, x: TileInput, box: Box) -> FloatArray:
         """What the network says of a box of the tile, and the constants beside it, without false openings."""
         alpha = constants(x)
-        alpha[box.slices] = self._seen(replace(x, prob=_wider(x.prob)), box, self.halo)
+        alpha[box.slices] = self._seen(replace(x, prob=_wider(x.prob)), box, self.halo, _WAYS[0])
         return self._without_false_openings(alpha, x)
 
-    def _look_again(self, x: TileInput, before: FloatArray, boxes: list[Box], halo: int) -> FloatArray:
+    def _look_again(
+        self, x: TileInput, before: FloatArray, boxes: list[Box], halo: int, way: tuple[int, int]
+    ) -> FloatArray:
         """An answer whose edges in some boxes of the tile have moved."""
         moved, edge, knowing = before.copy(), _edge_of(before), replace(x, prob=before)
         for box in boxes:
             here = edge[box.slices]
-            moved[box.slices][here] = self._seen(knowing, box, halo)[here]
+            moved[box.slices][here] = self._seen(knowing, box, halo, way)[here]
         return self._without_false_openings(_opening_nothing(moved, before), x)
 
-    def _seen(self, x: TileInput, box: Box, halo: int) -> FloatArray:
-        """The network's alpha of a box of the tile, seen with a halo around it."""
+    def _seen(self, x: TileInput, box: Box, halo: int, way: tuple[int, int]) -> FloatArray:
+        """The network's alpha of a box of the tile, seen with a halo around it and one way round."""
         part = box.expand(halo, Box.frame(x.prob.shape[1], x.prob.shape[0]))
-        corner = (self.magnify * (x.tile.read.x0 + part.x0), self.magnify * (x.tile.read.y0 + part.y0))
-        found = self._graph.run(self._planes(x, part), corner)
+        there = x.tile.read.x0 + part.x0, x.tile.read.y0 + part.y0
+        down, along = way
+        # mirrored about the picture's own corner, so that the network's grid lies alike for all tiles
+        left = there[0] if along > 0 else -(there[0] + part.width)
+        above = there[1] if down > 0 else -(there[1] + part.height)
+        planes = np.ascontiguousarray(self._planes(x, part)[:, ::down, ::along])
+        found = self._graph.run(planes, (self.magnify * left, self.magnify * above))[::down, ::along]
         if self.magnify > 1:
             found = cv2.resize(found, (part.width, part.height), interpolation=cv2.INTER_AREA)
         return found[box.within(part).slices]

@@ -28,7 +28,7 @@ from models.training.cutout.losses import LOSSES
 from models.training.cutout.refine_net import Refiner
 from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
-from models.training.cutout.weights import COARSE, blend, keep, take
+from models.training.cutout.weights import COARSE, blend, keep, read, take
 from segtile.coarse.ground import see_background
 from segtile.solar import luma_of, network_channels
 from segtile.solar.channels import LEAST_SIGMA, NEUTRAL, SIGNED_RANGE
@@ -271,6 +271,12 @@ def test_the_command_trains_exports_and_evaluates(folder, tmp_path, capsys):
     assert main([*blended, "-o", str(tmp_path / "no.safetensors")]) == 1
     assert "--blend needs --data" in capsys.readouterr().err
     assert main([*blended, "--data", str(folder), "-o", str(tmp_path / "blended.safetensors")]) == 0
+    settled = tmp_path / "settled.toml"
+    settled.write_text(config.read_text() + "settled = true\n")
+    assert main([*blended, "--config", str(settled), "-o", str(tmp_path / "held.safetensors")]) == 0
+    one, two = (read(tmp_path / f"{name}.safetensors") for name in ("start", "held"))
+    for name, value in one.items():  # the mean of a network and of itself, normalised as it was
+        torch.testing.assert_close(two[name], value, atol=1e-3, rtol=1e-3)
     kept = ["--weights", str(tmp_path / "start.safetensors")]
     assert main([*evaluate, *kept]) == 0
     assert main(["export", *given, *kept, "-o", str(tmp_path / "again.onnx"), "--half"]) == 0

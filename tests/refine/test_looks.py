@@ -49,7 +49,7 @@ def test_the_second_look_is_told_the_first_answer_and_moves_its_edge_alone(ring,
     second = twice.refine(x).alpha
     assert len(told) == 2
     part = _bounds(x.band).expand(twice.halo, coarse.frame)
-    shown = cv2.resize(told[1], (part.width, part.height), interpolation=cv2.INTER_AREA)
+    shown = cv2.resize(told[1][:, ::-1], (part.width, part.height), interpolation=cv2.INTER_AREA)
     wrong = np.abs(shown - four_fifths_as_sure(first[part.slices]))[x.band[part.slices]]
     assert wrong.max() <= (1e-6 if magnify == "1" else 0.25)
     assert wrong.mean() < 0.01
@@ -60,20 +60,33 @@ def test_the_second_look_is_told_the_first_answer_and_moves_its_edge_alone(ring,
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory):
+def thrice(tmp_path_factory):
     file = write_graph(tmp_path_factory.mktemp("weights") / "tiny.onnx", metadata={"magnify": "2"})
-    return NetworkRefiner(file, device="cpu", looks=2)
+    return NetworkRefiner(file, device="cpu", looks=3)
 
 
 @settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 150), st.integers(0, 90), st.integers(40, 150), st.integers(40, 140))
-def test_a_pixel_that_was_looked_at_twice_is_the_same_in_every_tile(ring, twice, x0, y0, wide, high):
+def test_a_pixel_that_was_looked_at_more_than_once_is_the_same_in_every_tile(ring, thrice, x0, y0, wide, high):
     alpha, picture, coarse = ring
-    all_of_it = twice.refine(make_input(picture, coarse, whole(alpha), twice.channels, 0.004)).alpha
+    all_of_it = thrice.refine(make_input(picture, coarse, whole(alpha), thrice.channels, 0.004)).alpha
     read = Box(x0, y0, x0 + wide, y0 + high) & coarse.frame
-    patch = twice.refine(make_input(picture, coarse, Tile(0, read, read), twice.channels, 0.004))
+    patch = thrice.refine(make_input(picture, coarse, Tile(0, read, read), thrice.channels, 0.004))
     trusted = patch.trust >= 1
     assert np.abs(patch.alpha - all_of_it[read.slices])[trusted].max(initial=0) <= 1 / 255
+
+
+def test_each_look_sees_the_tile_another_way_round(ring, thrice, monkeypatch):
+    alpha, picture, coarse = ring
+    x = make_input(picture, coarse, whole(alpha), thrice.channels, 0.004)
+    shown, run = [], thrice._graph.run
+    monkeypatch.setattr(thrice._graph, "run", lambda planes, at: shown.append(planes[:-1]) or run(planes, at))
+    thrice.refine(x)
+    plain, mirrored, upside_down = shown
+    np.testing.assert_array_equal(mirrored, plain[:, :, ::-1])
+    np.testing.assert_array_equal(upside_down, plain[:, ::-1])
+    assert np.abs(mirrored - plain).max() > 0.1
+    assert np.abs(upside_down - plain).max() > 0.1
 
 
 def test_our_own_network_finds_edges_nearer_when_it_looks_twice(ring):

@@ -93,7 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     verb["keep"].add_argument(
         "--blend", type=Path, nargs="+", help="kept weights of other ends of the same training: keep the mean of all"
     )
-    verb["keep"].add_argument("--data", type=Path, nargs="+", help="folders of sprites and scenes, for --blend")
+    verb["keep"].add_argument(
+        "--data", type=Path, nargs="+", help="folders of sprites and scenes: for --blend, but where a run is `settled`"
+    )
     verb["evaluate"].add_argument("--weights", type=Path, help="kept weights in place of the run's")
     source = verb["export"].add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, help="folder of the run")
@@ -191,11 +193,13 @@ def _export(settings: Settings, given: argparse.Namespace) -> int:
 def _keep(settings: Settings, given: argparse.Namespace) -> int:
     run = _restored(settings, given, torch.device("cpu"))
     if given.blend:
-        if not given.data:
+        held = settings.stage(given.task).settled
+        if not given.data and not held:
             raise ValueError("--blend needs --data: what blended weights normalise by is taken from pictures")
-        cv2.setNumThreads(1)
         blend(run.average, given.blend)
-        settle(given.task, settings, run.average, Shelf(tuple(given.data), settings.data, False))
+        if not held:
+            cv2.setNumThreads(1)
+            settle(given.task, settings, run.average, Shelf(tuple(given.data), settings.data, False))
     keep(run.average, given.out, run.step)
     return 0
 
