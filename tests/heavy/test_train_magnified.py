@@ -18,7 +18,7 @@ from models.training.cutout.config import Data, Settings, Stage
 from models.training.cutout.examples import held_out
 from models.training.cutout.figures import answers, sheet, validate
 from models.training.cutout.losses import refine_losses
-from models.training.cutout.seen import at_size_of, planes, raw, told_again
+from models.training.cutout.seen import at_size_of, planes, raw
 from models.training.cutout.shelf import Shelf
 from segtile.refine.network import NetworkRefiner, _wider
 from segtile.solar import luma_of, network_channels
@@ -53,34 +53,6 @@ def test_the_planes_are_those_of_the_run_time_code(tmp_path):
     )  # fmt: skip
     refiner = NetworkRefiner(write_graph(tmp_path / "twice.onnx", metadata={"magnify": "2"}), device="cpu")
     np.testing.assert_allclose(seen[0], refiner._planes(replace(x, prob=_wider(prob)), box), atol=2e-3)
-
-
-def test_a_further_look_is_told_as_by_the_run_time_code(tmp_path):
-    rng = np.random.default_rng(4)
-    seen, answer = rng.random((1, 8, 40, 56), np.float32), rng.random((20, 28), np.float32)
-    refiner = NetworkRefiner(write_graph(tmp_path / "twice.onnx", metadata={"magnify": "2"}), device="cpu")
-    box = Box(0, 0, 28, 20)
-    x = TileInput(
-        tile=Tile(0, box, box), rgb=np.zeros((20, 28, 3), np.float32), prob=answer, band=np.ones((20, 28), bool),
-        scale=1.0, frame=box, background=None, noise=None, channels=None, sigma=0.01,
-    )  # fmt: skip
-    told = told_again(torch.from_numpy(seen), torch.from_numpy(answer)[None, None])
-    np.testing.assert_allclose(told[0, -1], refiner._planes(x, box)[-1], atol=1e-5)
-    np.testing.assert_array_equal(told[0, :-1], seen[0, :-1])
-
-
-@pytest.mark.parametrize("again", [0.0, 1.0])
-def test_a_step_may_be_a_further_look(monkeypatch, again):
-    stage = replace(STAGE, again=again, average=0.0)
-    run = training.start("refine", replace(SETTINGS, refine=stage), CPU)
-    torch.nn.init.constant_(run.model.trunk.head.bias, 9.0)  # it is sure of an object everywhere
-    run.average.load_state_dict(run.model.state_dict())
-    seen, alpha = torch.full((2, 8, 128, 128), 0.25), torch.zeros(2, 1, 64, 64)
-    told, losses = [], training.LOSSES["refine"]
-    monkeypatch.setitem(training.LOSSES, "refine", lambda *given: (told.append(given[2]), losses(*given))[1])
-    training.step("refine", run, stage, seen, alpha)
-    assert bool((told[0][:, -1] > 0.9).all()) == (again == 1.0)
-    assert bool((seen == 0.25).all())
 
 
 def test_losses_are_of_alpha_at_its_own_size():

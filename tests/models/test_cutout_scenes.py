@@ -202,7 +202,6 @@ def test_backgrounds_are_of_all_kinds_and_some_are_no_surface():
         ("seed = 1\n[refine]\nsides = [72]\nmagnify = 2", "magnified, is no multiple of 32"),
         ("seed = 1\n[refine]\nmagnify = 0", "takes 1 to 4"),
         ("seed = 1\n[coarse]\nsides = [64]\nmagnify = 2", "coarse: magnify"),
-        ("seed = 1\n[coarse]\nagain = 0.2", "coarse: `again`"),
         ("seed = 1\n[coarse]\nside = 64", "no setting 'side'"),
         ('seed = 1\n[data]\ntest_kinds = ["a"]\nheld_out_kinds = ["a"]', "test at once"),
     ],

@@ -51,19 +51,17 @@ class Stage:
     is, and a run is not the same on another. `encoder_rate` is the share of the rate that ImageNet's weights get.
     `close` is the share of the coarse network's pictures that are a part of a larger one, as the refiner's all are:
     it learns to look at pictures twice as large as it is trained with. `blind` is the share of the refiner's crops
-    whose coarse probability says nothing: with few of them it learns to copy that plane long before it learns to look
-    at the picture. `answers` is the share of its crops that come with the coarse network's real answer, once there
-    are any (`models.training.cutout.bank`), `good` the share of the others whose coarse probability has no fault but
-    to be coarse. `again` is the share of the refiner's steps that are a further look, which is told the answer before
-    in place of the coarse probability. `solar` are the solar channels that it is told of, `prob` whether it is told
-    the coarse probability: of the rest it sees, for ablations, what it would see where nothing is known. With
-    `knows_solar` the refiner begins with what the coarse network has learnt of these channels, else with nothing of
-    them. Up to the share `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full
-    precision, as alpha has 256 levels. `lite` is the number of the EfficientNet-Lite that the network is built
-    around. `magnify` is how many times as large as it is the refiner sees the picture, whose sides are `sides` before
-    that. `views` is how often each picture is learnt from, on average (`models.training.cutout.pool`). With `settled`
-    all normalisation keeps the statistics that it begins with, which those of a few pictures at a time would make
-    worse.
+    whose coarse probability says nothing: with few of them it learns to copy that plane long before it learns to
+    look at the picture. `answers` is the share of its crops that come with the coarse network's real answer, once
+    there are any (`models.training.cutout.bank`), `good` the share of the others whose coarse probability has no
+    fault but to be coarse. `solar` are the solar channels that it is told of, `prob` whether it is told the coarse
+    probability: of the rest it sees, for ablations, what it would see where nothing is known. With `knows_solar` the
+    refiner begins with what the coarse network has learnt of these channels, else with nothing of them. Up to the
+    share `rough_until` of the run it computes in bfloat16, which is faster; the rest is in full precision, as alpha
+    has 256 levels. `lite` is the number of the EfficientNet-Lite that the network is built around. `magnify` is how
+    many times as large as it is the refiner sees the picture, whose sides are `sides` before that. `views` is how
+    often each picture is learnt from, on average (`models.training.cutout.pool`). With `settled` all normalisation
+    keeps the statistics that it begins with, which those of a few pictures at a time would make worse.
     """
 
     sides: tuple[int, ...] = (256,)
@@ -79,7 +77,6 @@ class Stage:
     blind: float = 0.03
     answers: float = 0.0
     good: float = 0.0
-    again: float = 0.0
     rough_until: float = 0.0
     solar: tuple[str, ...] = SOLAR_CHANNELS
     prob: bool = True
@@ -124,8 +121,6 @@ def read_settings(path: Path) -> Settings:
             raise ValueError(f"{task}: magnify = {settings.stage(task).magnify}; the refiner takes 1 to {MAGNIFIED}")
         if unknown := sorted(set(settings.stage(task).solar) - set(SOLAR_CHANNELS)):
             raise ValueError(f"{task}: no solar channel {unknown[0]!r}: there are {', '.join(SOLAR_CHANNELS)}")
-        if task == "coarse" and settings.coarse.again:
-            raise ValueError("coarse: `again` is for the refiner, which is told an answer")
         for side in settings.stage(task).sides:
             if side * settings.stage(task).magnify % STRIDE or side < 64:
                 raise ValueError(f"{task}: a side of {side} px, magnified, is no multiple of {STRIDE} from 64 on")

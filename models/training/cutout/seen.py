@@ -89,12 +89,6 @@ def planes(given: Raw, refines: bool, stage: Stage) -> tuple[Tensor, Tensor]:
     return with_told(torch.cat(out, 1), stage.solar), given.alpha[:, None].float() / 255  # type: ignore[index]
 
 
-def told_again(seen: Tensor, answer: Tensor) -> Tensor:
-    """Planes (B, 8, m H, m W) of a further look: the answer before, (B, 1, H, W), stands for the coarse probability."""
-    times = seen.shape[-1] // answer.shape[-1]
-    return torch.cat([seen[:, :-1], magnified(less_sure(answer), times)], 1)
-
-
 def less_sure(prob: Tensor) -> Tensor:
     """Probabilities of `SURENESS` times the log odds."""
     yes, no = prob**SURENESS, (1 - prob) ** SURENESS

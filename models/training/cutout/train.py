@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,8 +20,8 @@ from models.training.cutout.examples import batches, held_out
 from models.training.cutout.figures import validate
 from models.training.cutout.losses import LOSSES
 from models.training.cutout.pool import pairs as views
-from models.training.cutout.refine_net import Refiner, alpha_of, begin
-from models.training.cutout.seen import at_size_of, planes, told_again
+from models.training.cutout.refine_net import Refiner, begin
+from models.training.cutout.seen import planes
 from models.training.cutout.shelf import Shelf
 from models.training.cutout.units import hold_statistics
 from models.training.cutout.weights import COARSE, read, take
@@ -176,8 +175,6 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
     for group in run.optimiser.param_groups:
         group["lr"] = rate * group["share"]
     rough = progress(run, stage) < stage.rough_until and _is_rough_faster(seen.device)
-    if np.random.default_rng([run.step, 11]).random() < stage.again:
-        seen = _told_its_answer(run.average, seen, alpha, rough)
     with torch.autocast(seen.device.type, torch.bfloat16, enabled=rough):
         logits = run.model(seen.contiguous(memory_format=torch.channels_last))
     parts = LOSSES[task](logits.float(), alpha, seen)
@@ -190,15 +187,6 @@ def step(task: str, run: Run, stage: Stage, seen: Tensor, alpha: Tensor) -> None
         run.sums[name] = value.detach() + run.sums.get(name, 0.0)
     # Short at first: an average that reaches back to the first steps is no network at all.
     follow(run.average, run.model, min(stage.average, (1 + run.step) / (10 + run.step)))
-
-
-@torch.no_grad()
-def _told_its_answer(refiner: nn.Module, seen: Tensor, alpha: Tensor, rough: bool) -> Tensor:
-    """What a refiner sees when it looks again at the pictures of `alpha`."""
-    refiner.eval()
-    with torch.autocast(seen.device.type, torch.bfloat16, enabled=rough):
-        logits = refiner(seen.contiguous(memory_format=torch.channels_last))
-    return told_again(seen, at_size_of(alpha_of(logits.float()), alpha))
 
 
 def _is_rough_faster(device: torch.device) -> bool:
