@@ -19,9 +19,6 @@ from segtile.types import BoolArray, Box, FloatArray, Looks, TileInput, TilePatc
 #: A network may look further than this, but what lies there hardly counts: (px) more context costs more than it gives.
 MOST_HALO = 64
 
-#: By "auto".
-MOST_LOOKS = 3
-
 #: By validation: a place is a square of so many px to a side, of which such a share is answered otherwise than told;
 #: what differs by no more than the last is left out.
 _PLACE, _FAR, _LEAST = 65, 0.1, 0.02
@@ -36,6 +33,9 @@ SURENESS = 0.8
 #: By validation: which way round each look sees the tile, as steps along its rows and columns: where a network errs
 #: depends on that, and a look that errs elsewhere finds more of what the one before got wrong.
 _WAYS = ((1, 1), (1, -1), (-1, 1))
+
+#: By "auto"; each look sees the tile another way round.
+MOST_LOOKS = len(_WAYS)
 
 #: Alphas between these are on an edge, to which a second look is confined.
 _EDGE = (0.02, 0.98)
