@@ -154,6 +154,37 @@ def test_composed_stills_are_the_same_by_number_and_as_large_as_wished(shelf):
     assert compose_still(np.random.default_rng(9), shelf, DATA, None, False).alpha.shape == (HEIGHT, HEIGHT)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_clean_ones_are_the_scene_itself_but_for_what_a_good_camera_adds(shelf, seed):
+    """Its colours, its paper and its shadow's depth in every picture: noise and JPEG move them by little."""
+    picture = compose_still(np.random.default_rng(seed), shelf, replace(DATA, clean=1.0), HEIGHT, True)
+    front, open_ground = picture.alpha > 0.999, (picture.alpha == 0) & (picture.dark < 0.01)
+    assert front.sum() > 50
+    assert np.median(picture.pixels[front], axis=0) == pytest.approx([120 / 255, 60 / 255, 30 / 255], abs=0.006)
+    assert np.median(picture.pixels[open_ground]) == pytest.approx(WHITE, abs=0.006)
+    mixed = (picture.alpha > 0.3) & (picture.alpha < 0.7) & (picture.dark < 0.01)
+    told = picture.alpha[..., None] * picture.pixels[front].mean(axis=0) + (1 - picture.alpha[..., None]) * WHITE
+    assert np.abs(picture.pixels - told)[mixed].mean() < 0.03
+
+
+def test_a_share_of_the_scenes_is_clean(shelf, monkeypatch):
+    from models.training.cutout import compose as composing
+
+    counts = {"clean": 0, "other": 0}
+    for name, way in (("clean", "_cleanly_photographed"), ("other", "_photographed")):
+        real = getattr(composing, way)
+
+        def counting(*given, name=name, real=real):
+            counts[name] += 1
+            return real(*given)
+
+        monkeypatch.setattr(composing, way, counting)
+    for seed in range(60):
+        compose_still(np.random.default_rng(seed), shelf, replace(DATA, clean=0.5), 64, True)
+    assert 18 <= counts["clean"] <= 42
+    assert counts["clean"] + counts["other"] == 60
+
+
 def test_without_scenes_pieces_are_laid_as_ever():
     bare = Shelf((), DATA, False)
     one, two = (compose(np.random.default_rng(4), bare, replace(DATA, stills=n), 96, False) for n in (0.0, 1.0))

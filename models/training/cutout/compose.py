@@ -14,7 +14,7 @@ import numpy as np
 from models.training.cutout.config import Data
 from models.training.cutout.grounds import ground
 from models.training.cutout.layers import Layer, glint, recolour, shadow_of, shape_layer, sprite_layer, to_contrast
-from models.training.cutout.photograph import blur, develop, light
+from models.training.cutout.photograph import blur, develop, develop_cleanly, light
 from models.training.cutout.rims import lose_rims
 from models.training.cutout.shapes import Float, Rng, blurred
 from models.training.cutout.shelf import Shelf
@@ -54,7 +54,9 @@ def compose_still(rng: Rng, shelf: Shelf, data: Data, side: int | None, close: b
     """A picture of a rendered scene on its own paper, `side` px or as `side_of` has it; the shelf has some."""
     still, edge = shelf.stills[int(rng.integers(len(shelf.stills)))]
     wanted = _contrast(rng) if rng.random() < data.faint else 0.0
-    return _photographed(rng, shoot(rng, still, edge, side or side_of(rng, still, SMALLEST), close, wanted), wanted)
+    clean = data.clean > 0 and rng.random() < data.clean
+    shot = shoot(rng, still, edge, side or side_of(rng, still, SMALLEST), close, wanted, clean)
+    return _cleanly_photographed(rng, shot, wanted) if clean else _photographed(rng, shot, wanted)
 
 
 def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
@@ -69,9 +71,22 @@ def _photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
     under = under * (1 - dark[..., None] * (1 - rng.uniform(0, 0.06, 3)).astype(np.float32))
     pixels, alpha = blur(rng, front + (1 - alpha[..., None]) * under, alpha)
     gain = light(rng, len(alpha))
-    pixels = develop(rng, np.clip(pixels * gain, 0, 1), max(0.0006, 0.3 * wanted) if wanted else 0.01)
+    pixels = develop(rng, np.clip(pixels * gain, 0, 1), _most_noise(wanted))
     tone = None if shot.tone is None else np.clip(shot.tone * gain, 0, 1)
     return Scene(pixels, np.clip(alpha, 0, 1), dark, tone, noise_in(pixels, alpha, dark))
+
+
+def _cleanly_photographed(rng: Rng, shot: Shot, wanted: float) -> Scene:
+    """The layers put together by a good camera, with nothing done to them."""
+    alpha, dark = shot.alpha, shot.dark
+    pixels = shot.front + (1 - alpha[..., None]) * shot.under * (1 - dark[..., None])
+    pixels = develop_cleanly(rng, pixels, _most_noise(wanted))
+    return Scene(pixels, np.clip(alpha, 0, 1), dark, shot.tone, noise_in(pixels, alpha, dark))
+
+
+def _most_noise(wanted: float) -> float:
+    """The largest standard deviation at white, in a picture of such a contrast."""
+    return max(0.0006, 0.3 * wanted) if wanted else 0.01
 
 
 def _contrast(rng: Rng) -> float:

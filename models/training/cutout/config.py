@@ -27,7 +27,8 @@ class Data:
     once there are any. `faint` is the share of scenes whose objects differ from the background by 1 to 10 % only,
     `unknown` that of scenes with a plain background that the network is not told of, `empty` that of scenes without an
     object. `stills` is the share of pictures that show one rendered scene on its own paper, in its own light and
-    shadow, `found` that of whole pictures whose background is the one that the run-time code finds, right or wrong.
+    shadow, `clean` that of those which a good camera took as they were rendered, with nothing changed or laid over.
+    `found` is that of whole pictures whose background is the one that the run-time code finds, right or wrong.
     `validation` composed pictures are held out; they show none of the kinds that are trained on.
     """
 
@@ -40,6 +41,7 @@ class Data:
     unknown: float = 0.12
     empty: float = 0.03
     stills: float = 0.0
+    clean: float = 0.0
     found: float = 0.0
 
 

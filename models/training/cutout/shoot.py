@@ -41,7 +41,9 @@ class Shot:
     tone: Float | None
 
 
-def shoot(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool, wanted: float) -> Shot:
+def shoot(
+    rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: bool, wanted: float, clean: bool = False
+) -> Shot:
     """A square picture out of a scene.
 
     Args:
@@ -51,18 +53,19 @@ def shoot(rng: Rng, still: Still, edge: NDArray[np.int32], side: int, close: boo
         side: of the picture, px.
         close: a part of the scene, mostly denser than it was rendered (`DENSE`), rather than most of it.
         wanted: contrast that object and paper are brought to; 0 leaves them as they are.
+        clean: on its own paper, in its own colours, and but for `wanted` with its own shadows.
     """
     dense = DENSE if close and rng.random() < DENSE_SHARE else (1 / 2.2, LARGEST)
     colour, alpha, shade = _cut(rng, still, edge, side, close, dense)
-    clean, tone = _paper(rng, still, side, wanted > 0)
-    depth = 1.0 if rng.random() < FULL_DEPTH else float(rng.uniform(0.3, 1.3))
+    below, tone = _own_paper(still, side) if clean else _paper(rng, still, side, wanted > 0)
+    depth = 1.0 if clean or rng.random() < FULL_DEPTH else float(rng.uniform(0.3, 1.3))
     if wanted:
         depth = float(rng.uniform(0.3, 1.0))
     dark = np.clip(depth * (1 - composite.encode(shade)), 0, 1)
-    layer = Layer(colour if rng.random() < OWN_COLOURS else recolour(rng, colour), alpha, dark)
+    layer = Layer(colour if clean or rng.random() < OWN_COLOURS else recolour(rng, colour), alpha, dark)
     if wanted and alpha.max() >= 0.05:
-        to_contrast(layer, clean, wanted)
-    return Shot(layer.colour * alpha[..., None], alpha, clean, dark, tone)
+        to_contrast(layer, below, wanted)
+    return Shot(layer.colour * alpha[..., None], alpha, below, dark, tone)
 
 
 def _resized(plane: Float, side: int) -> Float:
@@ -119,9 +122,14 @@ def _paper(rng: Rng, still: Still, size: int, own: bool) -> tuple[Float, Float |
     if not own and rng.random() > OWN_PAPER:
         other = ground(rng, size)
         return other.pixels, other.tone
+    pixels, tone = _own_paper(still, size)
+    if rng.random() < 0.3:
+        pixels = tone = np.clip(pixels * fall_of_light(rng, size), 0, 1).astype(np.float32)
+    return pixels, tone
+
+
+def _own_paper(still: Still, size: int) -> tuple[Float, Float]:
     white = np.ones((1, 1, 3), np.float32) * np.float32(composite.gain_for(np.ones((1, 1, 3), np.float32), still.white))
     pixels = np.broadcast_to(composite.encode(composite.shoulder(white * still.paper)), (size, size, 3))
-    if rng.random() < 0.3:
-        pixels = np.clip(pixels * fall_of_light(rng, size), 0, 1)
     even = np.ascontiguousarray(pixels, np.float32)
     return even, even
