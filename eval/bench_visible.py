@@ -16,7 +16,6 @@ run stand below, on the same pictures. The layers are those that the pictures we
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +184,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", type=Path, help="configuration of a run on rendered pictures")
     parser.add_argument("--run", type=Path, help="folder of such a run, for the rows of its systems")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         config = load_config(options.config)
         found: list[Line] = []
