@@ -2,12 +2,13 @@
 
     python -m eval.bench_visible eval/configs/cutout.yaml [--run runs/cutout]
 
-Where the object has the paper's colour no pixel tells its edge, and elsewhere noise and JPEG move it. Three rows say
-by how much; all are given the exact foreground and background of every pixel, which no matting has:
+Where the object has the paper's colour no pixel tells its edge, and elsewhere noise and JPEG move it. The rows say by
+how much; all are given the exact foreground and background of every pixel, which no matting has:
 
-- `told`: alpha is solved in each edge pixel for itself; where the two colours are alike it is given, too;
+- `told`: alpha is solved in each edge pixel for itself; where the colours differ by 1/255 at most it is given, too;
 - `told, of neighbours`: the same, averaged over about a pixel where that, picture by picture, is nearer to the truth;
-- `what differs`: the same again, but what has the background's colour and touches the background counts as background.
+- `differs by over N`: the same again, but what differs from the background by N/255 at most, in each channel, and
+  touches the background counts as background. How small a difference can be told is left open: that is why N varies.
 
 None is a bound: a shape that is known may be drawn on where nothing shows it. With `--run` the systems of a finished
 run stand below, on the same pictures. The layers are those that the pictures were rendered from, in the cache.
@@ -39,7 +40,11 @@ from segtile.raster import open_raster
 from segtile.types import Array, BoolArray, FloatArray
 
 METRICS = ("biou2", "mae", "mse", "iou", "holes")
-STEP = 3 / 255  #: in some channel; colours nearer to each other are alike, as `composite.visible_edge` has it
+STEPS = (
+    1,
+    2,
+    3,
+)  # of 255, in each channel: colours that differ by no more are alike; below the first nothing is solved
 NEAR = 2  # px beside mixed pixels that are solved too
 BLURS = (0.5, 0.7)  # sigma in px
 MOST_OFF = 0.01  # mean difference of a photograph from its layers put together: noise and JPEG make less
@@ -57,7 +62,7 @@ class Line:
 
 
 def answers(pixels: FloatArray, layers: Encoded) -> Answers:
-    """The alphas (H, W) of the three rows, by name.
+    """The alphas (H, W) of the rows, by name.
 
     Args:
         pixels: (H, W, 3) float32 0..1, the photograph.
@@ -70,9 +75,9 @@ def answers(pixels: FloatArray, layers: Encoded) -> Answers:
     line = layers.foreground - layers.background
     length = np.square(line).sum(axis=2)
     place = ((pixels - layers.background) * line).sum(axis=2) / np.maximum(length, 1e-9)
-    alike = np.abs(line).max(axis=2) <= STEP
+    apart = 255 * np.abs(line).max(axis=2)
     mixed = ((truth > 0) & (truth < 1)).astype(np.uint8)
-    solved = (cv2.dilate(mixed, np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0) & ~alike
+    solved = (cv2.dilate(mixed, np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0) & (apart > STEPS[0])
     alone = np.where(solved, np.clip(place, 0, 1), truth).astype(np.float32)
     found = [alone]
     held, weight = np.clip(place, -0.5, 1.5).astype(np.float32), (length + 1e-7).astype(np.float32)
@@ -80,7 +85,8 @@ def answers(pixels: FloatArray, layers: Encoded) -> Answers:
         mean = cv2.GaussianBlur(held * weight, (0, 0), sigma) / cv2.GaussianBlur(weight, (0, 0), sigma)
         found.append(np.where(solved, np.clip(mean, 0, 1), truth).astype(np.float32))
     best = max(found, key=lambda alpha: float(figures(alpha, truth, ["biou2"])["metrics"]["biou2"]))
-    return {"told": alone, "told, of neighbours": best, "what differs": np.where(lost(best, alike), 0, best)}
+    seen = {f"differs by over {n}": np.where(lost(best, apart <= n), 0, best).astype(np.float32) for n in STEPS}
+    return {"told": alone, "told, of neighbours": best} | seen
 
 
 def lost(alpha: FloatArray, alike: BoolArray) -> BoolArray:
@@ -131,7 +137,7 @@ def _look(data: RendersData, name: str) -> Look:
 
 
 def lines(config: EvalConfig, cache: Path) -> Iterator[tuple[Item, list[Line]]]:
-    """What the three rows make of each picture.
+    """What the rows make of each picture.
 
     Raises:
         BadInput: a data set is not rendered.

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eval.bench_visible import METRICS, answers, layers_of, lost, main, table
+from eval.bench_visible import METRICS, STEPS, answers, layers_of, lost, main, table
 from eval.synth import composite
 from eval.synth.composite import Encoded
 from eval.synth.spec import Look
@@ -43,7 +43,7 @@ def test_noise_costs_more_where_the_contrast_is_low_and_neighbours_give_some_of_
         layers = disc(contrast)
         noisy = composite.add_noise(composite.compose(layers), 0.008, 1)
         found.append([biou2(alpha, layers) for alpha in answers(noisy, layers).values()])
-    (told, _, shown), (faint_told, faint_neighbours, _) = found
+    (told, *_, shown), (faint_told, faint_neighbours, *_) = found
     assert told > 0.95
     assert shown == pytest.approx(told, abs=0.01)
     assert faint_told < 0.85
@@ -54,8 +54,17 @@ def test_what_has_the_papers_colour_is_given_to_those_that_are_told_and_lost_by_
     layers = disc(0.5, alike_below=60)
     found = answers(composite.compose(layers), layers)
     assert biou2(found["told"], layers) == 1
-    assert not found["what differs"][62:].any()
-    assert np.array_equal(found["what differs"][:58], found["told"][:58])
+    for n in STEPS:
+        assert not found[f"differs by over {n}"][62:].any()
+        assert np.array_equal(found[f"differs by over {n}"][:58], found["told"][:58])
+
+
+def test_a_faint_part_is_lost_by_the_rows_that_take_its_difference_for_none():
+    layers = disc(0.5)
+    layers.foreground[60:] = layers.background[60:] - np.float32(2.5 / 255)
+    found = answers(composite.compose(layers), layers)
+    kept = {n: bool(found[f"differs by over {n}"][62:].any()) for n in STEPS}
+    assert kept == {1: True, 2: True, 3: False}
 
 
 def test_what_is_alike_but_enclosed_is_not_lost():

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eval.synth.composite import add_noise
+from models.training.cutout.bank import as_bytes
 from models.training.cutout.shapes import Float, Rng
 
 
@@ -44,7 +45,7 @@ def develop(rng: Rng, pixels: Float, most_noise: float) -> Float:
     if rng.random() < 0.25:
         wide = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.7, 1.5)))
         out = out + np.float32(rng.uniform(0.2, 1.0)) * (out - wide)
-    image = _bytes(out)
+    image = as_bytes(out)
     if rng.random() < 0.6:
         image = _coded(image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 101))])
     return image.astype(np.float32) / np.float32(255)
@@ -52,7 +53,7 @@ def develop(rng: Rng, pixels: Float, most_noise: float) -> Float:
 
 def develop_cleanly(rng: Rng, pixels: Float, most_noise: float) -> Float:
     """As a good camera and a careful hand leave a picture: a little noise, JPEG of 90 and more or none."""
-    image = _bytes(_noisy(rng, pixels, most_noise))
+    image = as_bytes(_noisy(rng, pixels, most_noise))
     if rng.random() < 0.7:
         full = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
         image = _coded(image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(90, 101)), *full])
@@ -62,10 +63,6 @@ def develop_cleanly(rng: Rng, pixels: Float, most_noise: float) -> Float:
 def _noisy(rng: Rng, pixels: Float, most: float) -> Float:
     sigma = min(most, float(np.exp(rng.uniform(np.log(0.0005), np.log(0.01)))))
     return add_noise(np.ascontiguousarray(pixels, np.float32), sigma, int(rng.integers(1 << 31)))
-
-
-def _bytes(pixels: Float) -> NDArray[np.uint8]:
-    return np.round(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
 
 
 def _coded(image: NDArray[np.uint8], how: list[int]) -> NDArray[np.uint8]:
